@@ -1,0 +1,49 @@
+# The two commands that anyone needs are `make demo` and `make test`; `make help` lists the rest.
+
+PYTHON ?= python3
+VENV ?= .venv
+CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/voicebot
+PY := $(VENV)/bin/python
+export VOICEBOT_CACHE := $(CACHE)
+
+.PHONY: help demo test run lint check-lock lock test-py313 clean
+
+help: ## List the targets
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
+
+demo: $(VENV)/ready ## Set everything up and hold a real spoken call, no key needed
+	@$(PY) -m demo
+
+test: $(VENV)/ready system ## All tests, those on a real Asterisk among them
+	$(PY) -m pytest
+
+run: $(VENV)/ready ## Keep Asterisk and the bot up; prints how a softphone registers
+	@$(PY) -m demo --keep
+
+lint: $(VENV)/ready ## Style, types and import rules
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+# ---------------------------------------------------------------------------
+
+.PHONY: system
+system: ## Debian packages of the tests, and an Asterisk (from PATH, or in a cache folder)
+	@sh deploy/system.sh $(CACHE)
+
+$(VENV)/ready: deploy/requirements/dev.txt pyproject.toml
+	@echo "setting up $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r deploy/requirements/dev.txt
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+lock: $(VENV)/ready ## Write the lock files anew (needs uv)
+	@for set in runtime "offline --extra offline" "dev --extra offline --extra pictures --extra dev"; do \
+	  set -- $$set; name=$$1; shift; \
+	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-emit-find-links --no-header --no-annotate "$$@" pyproject.toml \
+	    -o deploy/requirements/$$name.txt; done
+
+clean: ## Remove what make has made here; the cache folder stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

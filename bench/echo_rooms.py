@@ -1,0 +1,201 @@
+"""Synthetic calls over an echoing line: what left for the caller, what came back, and who spoke when.
+
+The way of the sound: agent → μ-law → (the far frame) → loudspeaker distortion → room → + caller + noise → μ-law
+→ (the near frame). Levels are in dB against the agent's 3277 RMS.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.echo_voices import SAMPLE_RATE, Corpus
+from bot.audio import g711
+
+Signal = NDArray[np.float64]
+AGENT_RMS = 3277.0
+FRAME = 160
+
+
+@dataclass(frozen=True)
+class Line:
+    """One kind of echo path. ``echo_db`` None means none. ``distortion_db`` is the loudspeaker's signal to distortion.
+
+    ``change_every_s`` draws a new room (same level; delay ± 15 ms) that often; ``jump_ms`` is added to the delay half-way.
+    """
+
+    echo_db: float | None = -12.0
+    delay_ms: float = 250.0
+    distortion_db: float = 22.0
+    t60_ms: float = 250.0
+    noise_rms: float = 15.0
+    skew_ppm: float = 0.0
+    change_every_s: float = 0.0
+    jump_ms: float = 0.0
+
+
+class Talk(NamedTuple):
+    """Something the caller does: frames ``[start, end)``; ``agent_s`` of agent speech came before it."""
+
+    start: int
+    end: int
+    level_db: float
+    kind: str
+    agent_s: float
+
+
+class Call(NamedTuple):
+    """``far`` and ``near`` are PCM16 frames of equal count; ``loud[k]``: the agent speaks in frame k."""
+
+    far: list[bytes]
+    near: list[bytes]
+    talks: list[Talk]
+    loud: NDArray[np.bool_]
+    caller: Signal
+
+
+def call(
+    rng: np.random.Generator, corpus: Corpus, line: Line, *, seconds: float, caller: str = "silent", after_s: float = 7.0
+) -> Call:
+    """A call of agent turns 1.2–2.5 s apart. ``caller``: ``silent``, ``speech`` (a third backchannels) or ``cough``.
+
+    The caller speaks over each agent turn about once every 5 s, first after ``after_s`` seconds of agent speech.
+    """
+    count = int(seconds * 50) * FRAME
+    agent, loud = _agent(rng, corpus, count)
+    sent = _ulaw(agent * AGENT_RMS)
+    voice, talks = _caller(rng, corpus, loud, count, caller, after_s)
+    received = _echo(rng, sent, line) + voice * AGENT_RMS + line.noise_rms * _hiss(rng, count)
+    return Call(_frames(sent), _frames(_ulaw(received)), talks, loud, voice)
+
+
+def _agent(rng: np.random.Generator, corpus: Corpus, count: int) -> tuple[Signal, NDArray[np.bool_]]:
+    agent, position = np.zeros(count), 25 * FRAME
+    lines = corpus.agents[rng.integers(len(corpus.agents))]
+    while position < count:
+        line = lines[rng.integers(len(lines))][: count - position]
+        agent[position : position + len(line)] = line
+        position += len(line) + int(rng.uniform(1.2, 2.5) * 50) * FRAME
+    level = np.sqrt((agent.reshape(-1, FRAME) ** 2).mean(axis=1))
+    return agent, np.convolve(level > 0.03, np.ones(15), "same") > 0
+
+
+def _caller(
+    rng: np.random.Generator, corpus: Corpus, loud: NDArray[np.bool_], count: int, kind: str, after_s: float
+) -> tuple[Signal, list[Talk]]:
+    voice, talks = np.zeros(count), list[Talk]()
+    if kind == "silent":
+        return voice, talks
+    spoken_s = np.cumsum(loud) / 50
+    who = rng.integers(len(corpus.callers))
+    frame = int(np.searchsorted(spoken_s, after_s) + rng.integers(0, 100))
+    while frame < len(loud) - 150:
+        if not loud[frame : frame + 15].all():
+            frame += 5
+            continue
+        sort = "cough" if kind == "cough" else ("backchannel" if rng.random() < 1 / 3 else "words")
+        sound = _cough(rng) if sort == "cough" else _utterance(rng, corpus, who, sort)
+        sound = sound[: count - frame * FRAME]
+        level = rng.uniform(-20, -6)
+        voice[frame * FRAME : frame * FRAME + len(sound)] += sound * 10 ** (level / 20)
+        end = frame + len(sound) // FRAME
+        talks.append(Talk(frame, end, level, sort, float(spoken_s[frame])))
+        frame = end + int(rng.uniform(100, 250))
+    return voice, talks
+
+
+def _utterance(rng: np.random.Generator, corpus: Corpus, who: int, sort: str) -> Signal:
+    lines = (corpus.backchannels if sort == "backchannel" else corpus.callers)[who]
+    return lines[rng.integers(len(lines))]
+
+
+def _cough(rng: np.random.Generator) -> Signal:
+    """One to three bursts of low-passed noise, 120–250 ms each, with a sharp start."""
+    bursts = []
+    for _ in range(rng.integers(1, 4)):
+        length = int(rng.uniform(0.12, 0.25) * SAMPLE_RATE) // FRAME * FRAME
+        noise = np.convolve(rng.normal(size=length), np.hanning(6), "same")
+        noise *= np.exp(-3 * np.arange(length) / length)
+        bursts += [noise / np.sqrt((noise**2).mean()), np.zeros(FRAME * 4)]
+    return np.concatenate(bursts)
+
+
+def _hiss(rng: np.random.Generator, count: int) -> Signal:
+    noise = np.convolve(rng.normal(size=count), [1, 0.6, 0.3], "same")
+    return noise / noise.std()
+
+
+def _echo(rng: np.random.Generator, sent: Signal, line: Line) -> Signal:
+    if line.echo_db is None:
+        return np.zeros(len(sent))
+    played = _distorted(sent, line.distortion_db)
+    every = int(line.change_every_s * SAMPLE_RATE) or (len(sent) // 2 if line.jump_ms else len(sent))
+    echo, fade = np.zeros(len(sent)), 400
+    for number, start in enumerate(range(0, len(sent), every)):
+        delay = line.delay_ms + (line.jump_ms * number if line.jump_ms else rng.uniform(-15, 15) * (number > 0))
+        part = _convolve(played, _room(rng, delay, line.t60_ms))
+        part *= 10 ** (line.echo_db / 20) * _active_rms(played) / _active_rms(part)
+        weight = np.zeros(len(sent))
+        weight[start : start + every] = 1
+        if start:
+            weight[start : start + fade] = np.linspace(0, 1, fade)
+        if start + every < len(sent):
+            tail = weight[start + every : start + every + fade]
+            tail[:] = np.linspace(1, 0, fade)[: len(tail)]
+        echo += part * weight
+    return _skewed(echo, line.skew_ppm) if line.skew_ppm else echo
+
+
+def _room(rng: np.random.Generator, delay_ms: float, t60_ms: float) -> Signal:
+    """A direct sound with a few samples of loudspeaker ringing, then exponentially decaying noise 3 dB below it."""
+    delay, tail = int(delay_ms * 8), int(t60_ms * 8)
+    decay = 10 ** (-3 * np.arange(tail) / tail)
+    reverb = rng.normal(size=tail) * decay
+    reverb *= np.sqrt(0.5 / (reverb**2).sum())
+    direct = rng.normal(size=12) * np.exp(-np.arange(12) / 2.5)
+    reverb[:12] += direct / np.sqrt((direct**2).sum())
+    return np.concatenate([np.zeros(delay), reverb])
+
+
+def _distorted(samples: Signal, distortion_db: float) -> Signal:
+    """μ-law once more, and soft clipping as hard as the wanted signal to distortion needs."""
+    low, high = 0.01, 30.0
+    rms = _active_rms(samples)
+    for _ in range(30):
+        drive = np.sqrt(low * high)
+        clipped = np.tanh(samples / rms * drive / 3) * 3 / drive * rms
+        gain = (clipped @ samples) / (samples @ samples)
+        ratio = 10 * np.log10(((gain * samples) ** 2).sum() / ((clipped - gain * samples) ** 2).sum())
+        low, high = (drive, high) if ratio > distortion_db else (low, drive)
+    return _ulaw(clipped)
+
+
+def _skewed(samples: Signal, ppm: float) -> Signal:
+    """Read at a clock ``ppm`` fast: windowed-sinc interpolation, 16 taps."""
+    where = np.arange(len(samples)) * (1 - ppm * 1e-6)
+    whole = where.astype(int)
+    out, padded = np.zeros(len(samples)), np.pad(samples, 8)
+    for tap in range(-7, 9):
+        offset = tap - (where - whole)
+        out += padded[whole + tap + 8] * np.sinc(offset) * np.cos(np.pi * offset / 17) ** 2
+    return out
+
+
+def _convolve(signal: Signal, taps: Signal) -> Signal:
+    size = 1 << (len(signal) + len(taps)).bit_length()
+    return np.fft.irfft(np.fft.rfft(signal, size) * np.fft.rfft(taps, size), size)[: len(signal)]
+
+
+def _active_rms(samples: Signal) -> float:
+    power = (samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME) ** 2).mean(axis=1)
+    return float(np.sqrt(power[power > power.max() * 10**-2.5].mean()))
+
+
+def _ulaw(samples: Signal) -> Signal:
+    pcm = np.clip(np.round(samples), -32768, 32767).astype("<i2").tobytes()
+    return np.frombuffer(g711.ULAW.decode(g711.ULAW.encode(pcm)), "<i2").astype(np.float64)
+
+
+def _frames(samples: Signal) -> list[bytes]:
+    return [row.tobytes() for row in samples.astype("<i2").reshape(-1, FRAME)]

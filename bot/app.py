@@ -1,0 +1,158 @@
+"""The one place that builds everything: start → serve → drain → stop."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+from bot.ari import AriClient
+from bot.call.call import House
+from bot.call.controller import Controller
+from bot.config.load import Loaded
+from bot.config.settings import Settings
+from bot.errors import AriError, ModelError
+from bot.log import get_logger
+from bot.media.pacer import Pacer
+from bot.media.rtp import PortPool
+from bot.preflight import check_asterisk
+from bot.provider import model_endpoint, try_model
+from bot.realtime.client import Endpoint
+from bot.records.ledger import Ledger
+from bot.records.recording import Recorders
+from bot.records.store import CallStore
+from bot.tools.registry import build_registry
+from bot.web.metrics import Metrics
+from bot.web.server import WebServer
+
+log = get_logger("app")
+
+ASTERISK_WITHIN_S = 10.0
+
+
+class Signals:
+    """SIGTERM drains, SIGINT stops; a second signal of either kind forces the way out."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.at_once = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._stop, False)
+        loop.add_signal_handler(signal.SIGINT, self._stop, True)
+
+    def _stop(self, at_once: bool) -> None:
+        if at_once or self.asked.is_set():
+            self.at_once.set()
+        self.asked.set()
+
+
+async def run(loaded: Loaded) -> None:
+    """Serve calls until a signal. Raises VoicebotError for what cannot be mended by waiting."""
+    signals = Signals()
+    settings = loaded.settings
+    log.info("provider", provider=loaded.provider, because=loaded.provider_reason)
+    async with AsyncExitStack() as stack:
+        store = CallStore(settings.records.database)
+        await store.open()
+        stack.push_async_callback(store.close)
+        recorders = None
+        if settings.records.recordings:
+            recorders = Recorders(settings.records.recordings)
+            stack.callback(recorders.close)
+        where = await stack.enter_async_context(model_endpoint(loaded))
+        await _greet_model(where, settings)
+        await _serve(settings, where, store, recorders, signals, stack)
+    log.info("stopped")
+
+
+async def _greet_model(where: Endpoint, settings: Settings) -> None:
+    """A key that is refused is better heard of now than by the first caller."""
+    try:
+        await try_model(where, settings.openai)
+        log.info("model_ready", model=settings.openai.model)
+    except ModelError as error:
+        if not error.retry:
+            raise
+        log.warning("model_unreachable", error=str(error))
+
+
+async def _serve(
+    settings: Settings,
+    where: Endpoint,
+    store: CallStore,
+    recorders: Recorders | None,
+    signals: Signals,
+    stack: AsyncExitStack,
+) -> None:
+    metrics = Metrics()
+    pacer = Pacer()
+    first, last = map(int, settings.media.rtp.ports.split("-"))
+    ports = PortPool(first, last)
+    controller = Controller(Ledger(store, metrics))
+    ari = AriClient(
+        settings.asterisk.url,
+        settings.asterisk.username,
+        settings.asterisk.password.get_secret_value(),
+        settings.asterisk.app,
+        on_event=controller.on_event,
+        on_state=controller.on_state,
+    )
+    house = House(settings, ari, where, build_registry(settings), pacer, ports, recorders)
+    _watch(metrics, controller, house)
+    web = WebServer(settings.web.bind, settings.web.port, metrics, _readiness(controller, ari))
+    await web.start()
+    stack.push_async_callback(web.close)
+    await stack.enter_async_context(ari)
+    pacer.start()
+    stack.callback(pacer.stop)
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(controller.run(house))
+        listening = group.create_task(ari.run())
+        await _greet_asterisk(ari)
+        log.info("ready", app=settings.asterisk.app, web_port=web.port)
+        await signals.asked.wait()
+        log.info("draining", calls=len(controller.calls))
+        await _drain(controller, signals, settings.calls.drain_timeout)
+        serving.cancel()
+        await asyncio.wait([serving])
+        listening.cancel()
+
+
+async def _greet_asterisk(ari: AriClient) -> None:
+    """An Asterisk that is away may come back; one that lacks what calls need is named."""
+    try:
+        await ari.wait_connected(ASTERISK_WITHIN_S)
+        for finding in await check_asterisk(ari):
+            log.error("asterisk_unfit", finding=finding)
+    except AriError as error:
+        if not error.retry:
+            return  # ``run`` of the client raises the same, and ends the service
+        log.warning("asterisk_away", error=str(error))
+
+
+async def _drain(controller: Controller, signals: Signals, timeout: float) -> None:
+    drained = asyncio.create_task(controller.drain(timeout))
+    forced = asyncio.create_task(signals.at_once.wait())
+    await asyncio.wait([drained, forced], return_when=asyncio.FIRST_COMPLETED)
+    for task in (drained, forced):
+        task.cancel()
+    await asyncio.wait([drained, forced])
+
+
+def _readiness(controller: Controller, ari: AriClient) -> Callable[[], str]:
+    def not_ready() -> str:
+        if controller.draining:
+            return "draining"
+        return "" if ari.connected else "no connection to Asterisk"
+
+    return not_ready
+
+
+def _watch(metrics: Metrics, controller: Controller, house: House) -> None:
+    metrics.watch("voicebot_calls_active", "Calls in progress.", lambda: len(controller.calls))
+    metrics.watch("voicebot_rtp_ports_free", "Local RTP ports not in use.", lambda: house.ports.free)
+    metrics.watch("voicebot_ari_connected", "1 while Asterisk's events arrive.", lambda: house.ari.connected)
+    metrics.watch(
+        "voicebot_pacer_late_ms",
+        "Worst lateness of the 20 ms clock since the last look.",
+        house.pacer.take_late_ms,
+    )

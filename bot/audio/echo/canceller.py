@@ -1,0 +1,203 @@
+"""One call's echo canceller: pairs what was sent with what came back, filters, listens, and starts anew when it must."""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from bot.audio.echo.delay import DelayEstimator
+from bot.audio.echo.detector import LEAST, BargeInDetector, level_db
+from bot.audio.echo.kalman import BLOCK, EchoFilter, Real
+
+FRAME_MS = 20
+FRAME_BYTES = 2 * BLOCK
+
+SLEEP_FRAMES = 50
+"""Nothing sent for a second: longer than the filter, so it holds nothing but zeros by then."""
+SILENT_RMS = 10.0
+"""A frame below this (A-law silence is 8) is nothing sent."""
+SPEECH_RMS = 100.0
+"""A frame above this counts as agent speech."""
+
+CUSHION, WATCHED, HOLE = 1, 250, 25
+"""Frames: how many may wait for the caller's at the least in 5 s; so many waiting mean that his stream had a hole."""
+
+REFERENCE_LEAD_MS = 80
+"""A long path is brought to this place in the filter: room for an estimate, and a path, that moves."""
+COMFORT_MS = (2, 420)
+"""While the echo begins in this span of the filter, its place is left alone."""
+MOVED_SAMPLES = 24
+"""The delay estimate moved by more than 3 ms: another path."""
+
+
+@dataclass(frozen=True)
+class EchoParams:
+    """``filter_ms``: how long an echo the filter can hold, delay and room together. Longest delay of the reference."""
+
+    filter_ms: int = 700
+    max_delay_ms: int = 1500
+
+
+class Residual(NamedTuple):
+    """``frame``: PCM16, the caller without the echo. ``speech``: he speaks over the agent. ``score``: dB, -8…20."""
+
+    frame: bytes
+    speech: bool
+    score: float
+
+
+class PathWatch:
+    """Sees that the filter answers for a path that is gone: it predicts much echo, and taking that out adds sound."""
+
+    FRAMES = 12
+    KEEP = 0.95
+    NEAR_ABOVE_FLOOR_DB = 15.0
+    ECHO_BELOW_NEAR_DB = 6.0
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        self._seen = 0
+        self._near = self._residual = 0.0
+        self.worse = False
+
+    def changed(self, near: float, residual: float, echo_db: float, floor_db: float) -> bool:
+        """Powers of the frame, and the level of the predicted echo; ``worse`` tells about this frame alone."""
+        near_db = level_db(near)
+        self.worse = False
+        if near_db <= floor_db + self.NEAR_ABOVE_FLOOR_DB or echo_db <= near_db - self.ECHO_BELOW_NEAR_DB:
+            return False
+        self.worse = residual > near
+        self._near = self.KEEP * self._near + near
+        self._residual = self.KEEP * self._residual + residual
+        self._seen += 1
+        return self._seen >= self.FRAMES and self._residual > self._near
+
+
+class EchoCanceller:
+    """Call ``sent`` for each frame that left for the caller, ``process`` for each frame of his.
+
+    The two clocks are his and ours. Frames are paired in order, whatever the jitter between them. When his stream
+    gets ahead, or stays behind, the pairing moves by a whole frame, and the filter's path with it: nothing is lost.
+    ``resets`` and ``slips`` count for the call's record. ``delays`` estimates long delays when asked.
+    """
+
+    def __init__(self, params: EchoParams) -> None:
+        self._filter = EchoFilter(params.filter_ms // FRAME_MS)
+        self._detector = BargeInDetector()
+        self._watch = PathWatch()
+        self.delays = DelayEstimator(params.max_delay_ms)
+        self._waiting: deque[bytes | None] = deque()
+        self._least_waiting, self._watched = HOLE, 0
+        remembered = (params.max_delay_ms + params.filter_ms) // FRAME_MS + 1
+        self._past: deque[bytes | None] = deque([None] * remembered, remembered)
+        self._delay_frames = 0
+        self._echo_at: int | None = None
+        self._quiet = SLEEP_FRAMES
+        self.resets = self.slips = 0
+
+    @property
+    def asleep(self) -> bool:
+        """Nothing was sent for a second: frames pass as they are and cost next to nothing."""
+        return self._quiet >= SLEEP_FRAMES
+
+    def sent(self, far: bytes | None) -> None:
+        """A frame left for the caller in this tick (320 bytes of PCM16), or nothing did (None)."""
+        self._waiting.append(far)
+        if len(self._waiting) > HOLE:
+            while len(self._waiting) > CUSHION:
+                self._past.append(self._waiting.popleft())
+            self._recall()
+
+    def process(self, near: bytes) -> Residual:
+        """The caller's next frame (320 bytes of PCM16) without the echo.
+
+        Raises ValueError for a frame of another size.
+        """
+        if len(near) != FRAME_BYTES:
+            raise ValueError(f"a frame is {FRAME_BYTES} bytes, not {len(near)}")
+        self._pair(near)
+        if self.asleep:
+            return Residual(near, False, LEAST)
+        captured = np.frombuffer(near, "<i2").astype(np.float32)
+        residual, echo, doubt = self._filter.cancel(captured)
+        self._listen(_power(captured), _power(residual), level_db(_power(echo)), level_db(doubt))
+        frame = np.clip(np.rint(residual), -32768, 32767).astype("<i2").tobytes()
+        return Residual(frame, self._detector.speech, self._detector.score)
+
+    def set_delay(self, samples: int) -> None:
+        """Take a delay estimate: bring an echo outside the filter's span into it; start anew if the path moved."""
+        place = samples - self._delay_frames * BLOCK
+        earliest, latest = COMFORT_MS
+        if not earliest * 8 <= place <= latest * 8:
+            self._delay_frames = max(0, samples - REFERENCE_LEAD_MS * 8) // BLOCK
+            self._recall()
+            self._start_anew()
+        elif self._echo_at is not None and abs(samples - self._echo_at) > MOVED_SAMPLES:
+            self._start_anew()
+        self._echo_at = samples
+
+    def _pair(self, near: bytes) -> None:
+        self._watched += 1
+        self._least_waiting = min(self._least_waiting, len(self._waiting))
+        if not self._waiting:
+            self._slip(-1)
+            return
+        self._take(near)
+        if self._watched >= WATCHED:
+            if self._least_waiting > CUSHION + 1:
+                self._take(bytes(FRAME_BYTES))
+                self._slip(1)
+            self._least_waiting, self._watched = HOLE, 0
+
+    def _slip(self, frames: int) -> None:
+        self._filter.slip(frames)
+        self.slips += 1
+
+    def _take(self, near: bytes) -> None:
+        """The oldest waiting frame becomes the newest of the far end, or of its delayed version."""
+        far = self._waiting.popleft()
+        self._past.append(far)
+        self.delays.push(far, near)
+        delayed = self._past[-1 - self._delay_frames]
+        self._advance(delayed)
+
+    def _advance(self, far: bytes | None) -> None:
+        samples = _samples(far)
+        power = _power(samples) if far is not None else 0.0
+        self._quiet = 0 if power > SILENT_RMS**2 else self._quiet + 1
+        if not self.asleep:
+            self._filter.advance(samples)
+            if power > SPEECH_RMS**2:
+                self._filter.seek_focus()
+
+    def _recall(self) -> None:
+        """Give the filter the far end anew from memory, after its place in time changed."""
+        last = len(self._past) - self._delay_frames
+        for index in range(last - self._filter.partitions - 1, last):
+            self._filter.advance(_samples(self._past[index]))
+
+    def _listen(self, near: float, residual: float, echo_db: float, doubt_db: float) -> None:
+        changed = self._watch.changed(near, residual, echo_db, self._detector.floor_db)
+        self._detector.hear(level_db(residual), echo_db, doubt_db, veto=changed or self._watch.worse)
+        if changed:
+            self._start_anew()
+
+    def _start_anew(self) -> None:
+        self._filter.reset()
+        self._detector.forget()
+        self._watch.clear()
+        self.resets += 1
+
+
+_NOTHING = np.zeros(BLOCK, np.float32)
+
+
+def _samples(frame: bytes | None) -> Real:
+    return _NOTHING if frame is None else np.frombuffer(frame, "<i2").astype(np.float32)
+
+
+def _power(samples: Real) -> float:
+    return float(np.dot(samples, samples)) / BLOCK

@@ -1,0 +1,83 @@
+"""How long the echo takes: for paths longer than the filter, such as a call over a satellite or several networks.
+
+Generalised cross-correlation with phase transform (C. Knapp and G. Carter, IEEE Trans. ASSP 24, 1976), softened:
+the cross spectrum is divided by its magnitude to the power 0.8, averaged over estimates, and searched for a peak.
+"""
+
+import numpy as np
+
+from bot.audio.echo.kalman import BLOCK, Real
+
+SAMPLE_RATE = 8000
+WINDOW = 2 * SAMPLE_RATE
+"""Samples of the near end that are looked for in the far end's."""
+EVERY = SAMPLE_RATE // 2
+BAND_HZ = (300, 3400)
+WHITENING = 0.8
+MEMORY = 0.75
+"""Share of the past in the averaged cross spectrum."""
+PEAK = 15.0
+"""A peak this many times the correlation's RMS is an echo, seen twice within AGREEMENT samples (5 ms)."""
+AGREEMENT = 40
+SPEECH_RMS = 100.0
+
+
+class DelayEstimator:
+    """Two steps: ``push`` each frame pair (cheap, in the tick); ``estimate`` when ``due`` (milliseconds, elsewhere).
+
+    ``estimate`` may run in a thread while ``push`` goes on: a frame written under its eyes is one in a hundred.
+    """
+
+    def __init__(self, max_delay_ms: int) -> None:
+        self._longest = max_delay_ms * SAMPLE_RATE // 1000
+        self._far = np.zeros((WINDOW + self._longest) // BLOCK * BLOCK, np.int16)
+        self._near = np.zeros(WINDOW, np.int16)
+        self._far_at = self._near_at = 0
+        self._fresh = 0
+        self._fft_size = 1 << (len(self._far) + WINDOW - 1).bit_length()
+        self._cross: np.ndarray[tuple[int], np.dtype[np.complex64]] | None = None
+        self._candidate: int | None = None
+
+    @property
+    def due(self) -> bool:
+        """Half a second of new sound has come since the last estimate."""
+        return self._fresh >= EVERY
+
+    def push(self, far: bytes | None, near: bytes) -> None:
+        """Keep one pair of frames (320 bytes of PCM16; None: nothing was sent)."""
+        self._far[self._far_at : self._far_at + BLOCK] = 0 if far is None else np.frombuffer(far, "<i2")
+        self._near[self._near_at : self._near_at + BLOCK] = np.frombuffer(near, "<i2")
+        self._far_at = (self._far_at + BLOCK) % len(self._far)
+        self._near_at = (self._near_at + BLOCK) % len(self._near)
+        self._fresh += BLOCK
+
+    def estimate(self) -> int | None:
+        """The echo's delay in samples, or None while it is not sure of one."""
+        self._fresh = 0
+        far = _unrolled(self._far, self._far_at)
+        if np.dot(far, far) < len(far) * SPEECH_RMS**2:
+            return None
+        near = _unrolled(self._near, self._near_at) * np.hanning(WINDOW).astype(np.float32)
+        delay, peak = self._correlate(far, near)
+        agreed = self._candidate is not None and abs(delay - self._candidate) <= AGREEMENT
+        self._candidate = delay if peak > PEAK else None
+        return delay if agreed and peak > PEAK else None
+
+    def _correlate(self, far: Real, near: Real) -> tuple[int, float]:
+        """Delay (samples) of the highest peak of the averaged correlation, and its height over the RMS."""
+        cross = np.fft.rfft(far, self._fft_size) * np.fft.rfft(near, self._fft_size).conj()
+        weighted = cross / (np.abs(cross) ** WHITENING + 1e-6)
+        weighted /= np.abs(weighted).mean() + 1e-9
+        past = self._cross if self._cross is not None else np.zeros_like(weighted)
+        self._cross = MEMORY * past + (1 - MEMORY) * weighted
+        frequency = np.fft.rfftfreq(self._fft_size, 1 / SAMPLE_RATE)
+        band = (frequency > BAND_HZ[0]) & (frequency < BAND_HZ[1])
+        # The far window starts ``lead`` samples before the near one.
+        lead = len(far) - WINDOW
+        height = np.abs(np.fft.irfft(self._cross * band, self._fft_size)[: lead + 1])
+        best = int(height.argmax())
+        return lead - best, float(height[best] / np.sqrt((height**2).mean() + 1e-12))
+
+
+def _unrolled(ring: np.ndarray[tuple[int], np.dtype[np.int16]], oldest: int) -> Real:
+    return np.concatenate([ring[oldest:], ring[:oldest]]).astype(np.float32)

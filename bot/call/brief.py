@@ -1,0 +1,107 @@
+"""What one call is about, decided before it begins: which agent answers, and what the model is asked."""
+
+import random
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.ari.models import Channel
+from bot.audio.g711 import ALAW, ULAW, Codec
+from bot.audio.vad import VadParams
+from bot.call.barge_in import BargeInParams
+from bot.call.uplink import UplinkParams
+from bot.config.profile import render, select, variables
+from bot.config.settings import Model, Settings
+from bot.realtime.dialects import SessionRequest
+from bot.rtp.sender import RtpSender
+from bot.tools.registry import ToolRegistry
+
+LINE_CODECS = {"ulaw": ULAW, "alaw": ALAW}
+MODEL_CODECS: dict[str, Codec | None] = {"pcm16": None, "g711_ulaw": ULAW, "g711_alaw": ALAW}
+RTP_CLOCK_HZ = 8000
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """``codec`` is the phone's, ``model_codec`` the model's (None: PCM16 at 24 kHz)."""
+
+    agent: str
+    request: SessionRequest
+    greeting: str
+    codec: Codec
+    model_codec: Codec | None
+    uplink: UplinkParams
+    interruptible: bool
+    protect_greeting: bool
+
+    def sender(self) -> RtpSender:
+        """A new RTP stream. Its timestamps follow the wall clock, so that a stream which takes over from
+        another after a restart jumps by just the time that was lost."""
+        return RtpSender(
+            payload_type=self.codec.payload_type,
+            ssrc=random.getrandbits(32),
+            sequence=random.getrandbits(16),
+            timestamp=int(time.time() * RTP_CLOCK_HZ) & 0xFFFFFFFF,
+        )
+
+
+def write_brief(
+    settings: Settings,
+    registry: ToolRegistry,
+    channel: Channel,
+    args: tuple[str, ...],
+    channel_variables: dict[str, str],
+) -> Brief:
+    """The brief for a caller who has just entered Stasis with ``args``."""
+    profile = select(settings, channel.dialplan.exten, channel.caller.number, args)
+    words = variables(
+        datetime.now(UTC),
+        settings.calls.time_zone,
+        caller_number=channel.caller.number,
+        caller_name=channel.caller.name,
+        dialled_number=channel.dialplan.exten,
+        channel=channel_variables,
+    )
+    openai = settings.openai
+    codec, model_codec = LINE_CODECS[settings.media.rtp.codec], MODEL_CODECS[openai.audio_format]
+    transcription = openai.transcription
+    if transcription is not None:
+        transcription = transcription.model_copy(update={"language": profile.language})
+    request = SessionRequest(
+        instructions=render(profile.instructions, words),
+        voice=profile.voice,
+        audio_format=openai.audio_format,
+        turn_detection=_body(profile.turn_detection),
+        transcription=_body(transcription),
+        noise_reduction={"type": openai.noise_reduction} if openai.noise_reduction else None,
+        tools=tuple(registry.to_openai_realtime_schema(profile.tools)),
+        extra=openai.session,
+    )
+    vad, barge_in = settings.vad, profile.barge_in
+    return Brief(
+        agent=profile.name,
+        request=request,
+        greeting=render(profile.greeting, words),
+        codec=codec,
+        model_codec=model_codec,
+        uplink=UplinkParams(
+            codec=codec,
+            model_codec=model_codec,
+            reorder_ms=settings.media.rtp.reorder_ms,
+            vad=VadParams(
+                webrtc_aggressiveness=vad.webrtc_aggressiveness,
+                enhanced_enabled=vad.enhanced_enabled,
+                confidence_threshold=vad.confidence_threshold,
+                energy_threshold=vad.energy_threshold,
+            ),
+            barge_in=BargeInParams(suspect_ms=barge_in.suspect_ms, commit_ms=barge_in.commit_ms),
+        ),
+        interruptible=barge_in.enabled,
+        protect_greeting=barge_in.protect_greeting,
+    )
+
+
+def _body(block: Model | None) -> dict[str, Any] | None:
+    """A block of the configuration as the API takes it: what is not set is left out."""
+    return None if block is None else block.model_dump(exclude_none=True)

@@ -1,0 +1,252 @@
+"""One call from ``StasisStart`` to its record: it owns the leg, the model, the media and their tasks.
+
+Setting up runs as a task of the call while the call already waits for its own end, so a caller who hangs up
+between any two requests ends it at once.
+"""
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from bot.ari import AriClient
+from bot.ari.models import Channel
+from bot.call.brief import Brief, write_brief
+from bot.call.conversation import Conversation, Script
+from bot.call.downlink import Downlink
+from bot.call.journal import Journal
+from bot.call.leg import Leg
+from bot.call.ports import Departure
+from bot.call.turns import Input
+from bot.call.uplink import Uplink
+from bot.config.settings import Settings
+from bot.errors import AriError, ModelError, ResourceError
+from bot.log import get_logger
+from bot.media.pacer import Pacer
+from bot.media.rtp import PortPool, RtpSocket, open_rtp
+from bot.realtime.client import Endpoint, RealtimeClient
+from bot.realtime.events import Event
+from bot.records.recording import Recorder, Recorders
+from bot.tools.registry import ToolRegistry
+
+log = get_logger("call")
+
+GOODBYE_AT_LIMIT = "The call has reached its time limit. Say so in one short sentence, and say goodbye."
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What all calls share; built once, in ``app``."""
+
+    settings: Settings
+    ari: AriClient
+    endpoint: Endpoint
+    registry: ToolRegistry
+    pacer: Pacer
+    ports: PortPool
+    recorders: Recorders | None
+
+
+class Call:
+    """``run`` it once; feed it the phone's side by ``media_started``, ``replaced``, ``gone`` and the like."""
+
+    def __init__(self, house: House, call_id: str, channel: Channel, args: tuple[str, ...]) -> None:
+        self.id = call_id
+        self.channel = channel  # as it was when it came
+        self.brief: Brief | None = None
+        self.leg = Leg(house.ari, call_id, channel.id)
+        self.started_at = time.time()
+        self.ended_at = 0.0
+        self.conversation: Conversation | None = None
+        self.departure: Departure | None = None
+        self._house = house
+        self._args = args
+        self._loop = asyncio.get_running_loop()
+        self.journal = Journal(began=self._loop.time())
+        self._ended: asyncio.Future[Departure] = self._loop.create_future()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._group: asyncio.TaskGroup | None = None
+        self._model: RealtimeClient | None = None
+        self._uplink: Uplink | None = None
+        self._socket: RtpSocket | None = None
+        self._recorder: Recorder | None = None
+        self._last_datagram = self._loop.time()
+
+    async def run(self) -> None:
+        """The whole life of the call. Raises nothing but cancellation; even then all is released."""
+        async with asyncio.TaskGroup() as self._group:
+            self._spawn(self._set_up())
+            limit = self._loop.call_later(self._house.settings.calls.max_call_seconds, self._time_is_up)
+            try:
+                self.departure = await self._ended
+            except asyncio.CancelledError:
+                self.departure = Departure("continue", "bot", "shutdown", variables=refused("shutdown"))
+                raise
+            finally:
+                limit.cancel()
+                await self._release(self.departure or Departure("hangup", "bot", "fault"))
+
+    # ------------------------------------------------------------------ setting up
+
+    async def _set_up(self) -> None:
+        calls = self._house.settings.calls
+        try:
+            if self.channel.state != "Up":
+                await self.leg.ring()
+            async with asyncio.timeout(calls.ring_timeout):
+                self.brief = await self._write_brief()
+                await self._connect_model(self.brief)
+            await self.leg.answer()
+            self.journal.answered = self._loop.time()
+            self.journal.note(self.journal.answered, "answered")
+            await self._open_media(self.brief)
+        except (ModelError, TimeoutError) as error:
+            log.error("model_unavailable", error=str(error) or f"not ready within {calls.ring_timeout:g} s")
+            self._end(Departure("continue", "model", "model_unavailable", variables=refused("model")))
+        except ResourceError as error:
+            log.error("no_media", error=str(error))
+            self._end(Departure("continue", "bot", "no_media", variables=refused("media")))
+        except AriError as error:
+            # Most often the caller is gone already and the event is on its way; give it a moment.
+            await asyncio.wait([self._ended], timeout=1.0)
+            if not self._ended.done():
+                log.error("call_setup_failed", error=str(error))
+                self._end(Departure("hangup", "asterisk", "call_setup_failed"))
+
+    async def _write_brief(self) -> Brief:
+        house = self._house
+        variables = await self.leg.variables(house.settings.calls.variables)
+        return write_brief(house.settings, house.registry, self.channel, self._args, variables)
+
+    async def _connect_model(self, brief: Brief) -> None:
+        began = self._loop.time()
+        self._model = RealtimeClient(self._house.endpoint, brief.request, self._on_model)
+        await self._model.connect()
+        ms = round((self._loop.time() - began) * 1000)
+        log.info("model_connected", ms=ms)
+        self.journal.note(self._loop.time(), "model_connected")
+        self._spawn(self._watch_model(self._model))
+
+    async def _watch_model(self, model: RealtimeClient) -> None:
+        outcome = await model.run()
+        if self._ended.done():
+            return
+        log.error("model_lost", error=outcome.message)
+        departure = Departure("continue", "model", "model_lost", variables=refused("model"))
+        if self.conversation is not None:
+            self.conversation.model_lost(departure)
+        else:
+            self._end(departure)
+
+    async def _open_media(self, brief: Brief) -> None:
+        rtp = self._house.settings.media.rtp
+        self._socket = await open_rtp(self._house.ports, rtp.bind, rtp.source, self._datagram)
+        remote = await self.leg.open_media((rtp.external_host, self._socket.port), rtp.codec)
+        self._socket.announce(remote)
+        self.conversation = self._build_conversation(brief, self._socket)
+        await self.leg.connect()
+        self.conversation.start_media()
+        self._house.pacer.add(self.conversation)
+
+    def _build_conversation(self, brief: Brief, socket: RtpSocket) -> Conversation:
+        assert self._model is not None
+        if self._house.recorders is not None:
+            self._recorder = self._house.recorders.open(self.id, brief.codec)
+        record = self._recorder
+        self._uplink = Uplink(brief.uplink, self._on_voice, on_frame=record.caller if record else None)
+        return Conversation(
+            Script(
+                instructions=brief.request.instructions,
+                greeting=brief.greeting,
+                farewell=self._house.settings.farewell,
+                interruptible=brief.interruptible,
+                protect_greeting=brief.protect_greeting,
+            ),
+            self._model,
+            self._uplink,
+            Downlink(
+                brief.codec, brief.model_codec, brief.sender(), on_frame=record.agent if record else None
+            ),
+            self._house.registry,
+            self.journal,
+            clock=self._loop.time,
+            spawn=self._spawn,
+            send_packet=socket.send,
+            on_end=self._end,
+        )
+
+    # ------------------------------------------------------------------ events
+
+    def _on_voice(self, heard: Input) -> None:
+        if self.conversation is not None:
+            self.conversation.voice(heard)
+
+    def _on_model(self, event: Event) -> None:
+        if self.conversation is not None:
+            self.conversation.on_model(event)
+
+    def _datagram(self, data: bytes) -> None:
+        self._last_datagram = self._loop.time()
+        if self.conversation is not None:
+            self.conversation.datagram(data)
+
+    def gone(self, departure: Departure) -> None:
+        """The caller hung up, or the channel vanished."""
+        if self.conversation is not None:
+            self.conversation.gone(departure)
+        self._end(departure)
+
+    def _time_is_up(self) -> None:
+        departure = Departure("hangup", "bot", "max_call_seconds", say=GOODBYE_AT_LIMIT)
+        if self.conversation is not None:
+            self.conversation.leave(departure)
+        else:
+            self._end(departure)
+
+    def _end(self, departure: Departure) -> None:
+        if not self._ended.done():
+            self._ended.set_result(departure)
+
+    # ------------------------------------------------------------------ for the record
+
+    @property
+    def recording(self) -> str:
+        return str(self._recorder.path) if self._recorder else ""
+
+    def silent_s(self) -> float:
+        """Seconds since Asterisk last sent a packet."""
+        return self._loop.time() - self._last_datagram
+
+    def quality(self) -> dict[str, Any]:
+        """Counts of both ways of the voice, for the call's record."""
+        if self.conversation is None or self._socket is None:
+            return {}
+        return self.conversation.quality() | {"rejected": self._socket.rejected}
+
+    # ------------------------------------------------------------------ tasks and release
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        assert self._group is not None
+        task = self._group.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _release(self, departure: Departure) -> None:
+        if self.conversation is not None:
+            self._house.pacer.remove(self.conversation)
+        for task in tuple(self._tasks):
+            task.cancel()
+        await self.leg.release(departure)
+        if self._socket is not None:
+            self._socket.close()
+        if self._model is not None:
+            await self._model.close()
+        if self._recorder is not None:
+            await self._recorder.close()
+        self.ended_at = time.time()
+
+
+def refused(why: str) -> dict[str, str]:
+    """The channel variable that tells the dialplan why the bot let a call go."""
+    return {"VOICEBOT_REFUSED": why}

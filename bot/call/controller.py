@@ -1,0 +1,207 @@
+"""All calls: events of Asterisk find their call, new callers are let in or sent on, leftovers removed."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+import structlog
+
+from bot.ari import events
+from bot.ari.models import Channel
+from bot.call.call import Call, House, refused
+from bot.call.ports import Departure
+from bot.errors import AriError, AriRefused
+from bot.log import get_logger
+
+log = get_logger("controller")
+
+#: With no event socket and no packet from Asterisk for this long, a call is over.
+LOST_AFTER_S = 10.0
+WATCH_EVERY_S = 2.0
+
+CALLER_HUNG_UP = Departure("hangup", "caller", "caller hung up")
+LOST = Departure("hangup", "asterisk", "the connection to Asterisk was lost")
+
+
+class Observer(Protocol):
+    """Told of each call; the records and the metrics (``app`` brings it)."""
+
+    async def began(self, call: Call) -> None: ...
+    async def ended(self, call: Call) -> None: ...
+    def refused(self, why: str) -> None: ...
+
+
+class Controller:
+    """``on_event`` and ``on_state`` are the ARI client's callbacks; ``run`` owns every call's task."""
+
+    def __init__(self, observer: Observer) -> None:
+        self.calls: dict[str, Call] = {}
+        self.draining = False
+        self._observer = observer
+        self._by_channel: dict[str, Call] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def run(self, house: House) -> None:
+        """Until cancelled; then every call is let go in order before it returns."""
+        self._house = house
+        async with asyncio.TaskGroup() as self._group:
+            await self._watch()
+
+    async def drain(self, timeout: float) -> None:
+        """Let no new call in, and wait for the present ones to end by themselves."""
+        self.draining = True
+        try:
+            async with asyncio.timeout(timeout):
+                await self._idle.wait()
+        except TimeoutError:
+            log.warning("drain_timeout", calls=len(self.calls))
+
+    # ------------------------------------------------------------------ Asterisk's events
+
+    def on_state(self, connected: bool) -> None:
+        """The event socket came or went; what happened while it was gone is found out by looking."""
+        if connected:
+            self._spawn(self._reconcile())
+
+    def on_event(self, event: events.Event | events.UnknownEvent) -> None:
+        match event:
+            case events.StasisStart():
+                self._stasis_start(event)
+            case events.StasisEnd() | events.ChannelDestroyed() | events.ChannelHangupRequest():
+                call = self._by_channel.get(event.channel.id)
+                if call is not None and event.channel.id == call.leg.caller_id:
+                    call.gone(CALLER_HUNG_UP)
+            case events.ChannelHold() | events.ChannelUnhold():
+                call = self._by_channel.get(event.channel.id)
+                if call is not None and call.conversation is not None:
+                    call.conversation.hold(isinstance(event, events.ChannelHold))
+            case events.ChannelDtmfReceived():
+                call = self._by_channel.get(event.channel.id)
+                if call is not None and call.conversation is not None:
+                    call.conversation.digit(event.digit, event.duration_ms)
+            case events.ApplicationReplaced():
+                log.error("application_replaced", remedy="another bot took this Stasis app; name them apart")
+            case _:
+                pass
+
+    def _stasis_start(self, event: events.StasisStart) -> None:
+        channel = event.channel
+        call = self._by_channel.get(channel.id)
+        if call is not None:
+            call.leg.media_started.set()
+        elif event.replace_channel is not None and event.replace_channel.id in self._by_channel:
+            self._replace(event.replace_channel.id, channel)
+        elif channel.id.startswith(f"{self._house.ari.app}-"):
+            self._spawn(self._discard(channel.id))  # ExternalMedia of a call that ended meanwhile
+        else:
+            self._arrived(channel, event.args)
+
+    def _replace(self, old_id: str, channel: Channel) -> None:
+        """An attended transfer to the bot: the call lives on under a new channel id."""
+        call = self._by_channel.pop(old_id)
+        call.leg.caller_id = channel.id
+        self._by_channel[channel.id] = call
+        log.info("channel_replaced", call_id=call.id, channel=channel.id)
+
+    # ------------------------------------------------------------------ one call
+
+    def _arrived(self, channel: Channel, args: tuple[str, ...]) -> None:
+        if why := self._full():
+            self._spawn(self._send_on(channel, why))
+            return
+        call_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
+        call = Call(self._house, call_id, channel, args)
+        self.calls[call_id] = call
+        self._by_channel[channel.id] = self._by_channel[call.leg.media_id] = call
+        self._idle.clear()
+        self._spawn(self._serve(call))
+
+    async def _serve(self, call: Call) -> None:
+        """The boundary of a call: whatever goes wrong in it stays in it."""
+        structlog.contextvars.bind_contextvars(call_id=call.id)
+        log.info("call_began", caller=call.channel.caller.number, dialled=call.channel.dialplan.exten)
+        try:
+            await self._observer.began(call)
+            await call.run()
+        except Exception:
+            log.exception("call_failed")
+        finally:
+            self._forget(call)
+            await self._observer.ended(call)
+
+    def _full(self) -> str:
+        if self.draining:
+            return "draining"
+        return "max_calls" if len(self.calls) >= self._house.settings.calls.max_calls else ""
+
+    def _forget(self, call: Call) -> None:
+        self.calls.pop(call.id, None)
+        for channel_id in [key for key, value in self._by_channel.items() if value is call]:
+            del self._by_channel[channel_id]
+        if not self.calls:
+            self._idle.set()
+
+    async def _send_on(self, channel: Channel, why: str) -> None:
+        """Not our call: the dialplan goes on, and a channel variable says why."""
+        log.warning("call_refused", why=why)
+        self._observer.refused(why)
+        channels = self._house.ari.channels
+        try:
+            for name, value in refused(why).items():
+                await channels.set_channel_var(channel.id, name, value)
+            await channels.continue_in_dialplan(channel.id)
+        except AriError as error:
+            log.warning("refusal_failed", error=str(error))
+
+    # ------------------------------------------------------------------ what nobody told us
+
+    async def _watch(self) -> None:
+        """While Asterisk is out of reach only its packets show that a call still lives."""
+        while True:
+            await asyncio.sleep(WATCH_EVERY_S)
+            if self._house.ari.connected:
+                continue
+            for call in tuple(self.calls.values()):
+                if call.silent_s() > LOST_AFTER_S:
+                    call.gone(LOST)
+
+    async def _reconcile(self) -> None:
+        """After a (re)connection: calls whose caller is gone end, and what an earlier run left is removed."""
+        ari = self._house.ari
+        try:
+            alive = {channel.id for channel in await ari.channels.list()}
+            bridges = [bridge.id for bridge in await ari.bridges.list()]
+        except AriError as error:
+            log.warning("reconcile_failed", error=str(error))
+            return
+        for call in tuple(self.calls.values()):
+            if call.leg.caller_id not in alive:
+                call.gone(LOST)
+        ours = {name for call in self.calls.values() for name in (call.leg.media_id, call.leg.bridge_id)}
+        prefix = f"{ari.app}-"
+        for channel_id in alive - ours:
+            if channel_id.startswith(prefix):
+                await self._discard(channel_id)
+        for bridge_id in set(bridges) - ours:
+            if bridge_id.startswith(prefix):
+                await self._quietly(ari.bridges.destroy, bridge_id)
+
+    async def _discard(self, channel_id: str) -> None:
+        await self._quietly(self._house.ari.channels.hangup, channel_id)
+
+    async def _quietly(self, request: Callable[[str], Coroutine[Any, Any, None]], name: str) -> None:
+        try:
+            await request(name)
+            log.info("leftover_removed", id=name)
+        except AriRefused:
+            pass
+        except AriError as error:
+            log.warning("leftover_stays", id=name, error=str(error))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        assert self._group is not None
+        self._group.create_task(work)

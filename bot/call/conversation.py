@@ -1,0 +1,309 @@
+"""One call's talk: events of the model, the phone and the clock become inputs of the turn-taking table, and
+its actions are carried out here. No sockets: everything outside comes in through ports.
+"""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from bot.call.downlink import Downlink
+from bot.call.journal import Journal
+from bot.call.ports import Departure, Model
+from bot.call.turns import AWAITING_DRAIN, INTERRUPTIBLE, LEAVING, Action, Input, Turns
+from bot.call.uplink import Uplink
+from bot.config.settings import Farewell
+from bot.log import get_logger
+from bot.realtime import events
+from bot.tools.base import run_tool
+from bot.tools.registry import ToolRegistry
+
+log = get_logger("call")
+openai_log = get_logger("openai")
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What the agent says of its own accord; the greeting may be empty."""
+
+    instructions: str
+    greeting: str
+    farewell: Farewell
+    interruptible: bool
+    protect_greeting: bool
+
+
+class Conversation:
+    """``tick`` it every 20 ms from ``start_media`` on; ``on_end`` is told once, how the call is to be left.
+
+    ``clock`` gives the loop's time; ``spawn`` starts a task that belongs to the call.
+    """
+
+    def __init__(
+        self,
+        script: Script,
+        model: Model,
+        uplink: Uplink,
+        downlink: Downlink,
+        registry: ToolRegistry,
+        journal: Journal,
+        *,
+        clock: Callable[[], float],
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+        send_packet: Callable[[bytes], None],
+        on_end: Callable[[Departure], None],
+    ) -> None:
+        self.journal = journal
+        self.turns = Turns()
+        self._script = script
+        self._model = model
+        self._uplink = uplink
+        self._downlink = downlink
+        self._registry = registry
+        self._clock = clock
+        self._spawn = spawn
+        self._send_packet = send_packet
+        self._on_end = on_end
+        self._departure: Departure | None = None
+        self._deadline = self._tail_over = float("inf")
+        self._response_id = ""  # the live response; audio of any other is dropped
+        self._dropped: set[str] = set()
+        self._item_id = ""  # the item that is audible, or was last
+        self._greeting_response = ""
+        self._greeted = False
+        self._farewell_said = False
+        self._hangup_called = False
+        self._agent_audible = False
+        self._caller_stopped: float | None = None
+
+    # ------------------------------------------------------------------ the clock
+
+    def start_media(self) -> None:
+        """The way to the phone is open both ways: begin to listen, and greet."""
+        now = self._clock()
+        self._uplink.start(now)
+        self.journal.note(now, "media")
+        if self._script.greeting:
+            self._greeted = True
+            self._model.respond(
+                {
+                    "instructions": f"{self._script.instructions}\n\n"
+                    f'Greet the caller now by saying: "{self._script.greeting}"'
+                }
+            )
+
+    def tick(self, now: float) -> None:
+        packet, audible = self._downlink.tick()
+        self._send_packet(packet)
+        self._model.append(self._uplink.tick(now))
+        if audible != self._agent_audible:
+            self._agent_turn(now, audible)
+        if self.turns.state in AWAITING_DRAIN and self._downlink.playout.idle:
+            self._give(Input.DRAINED)
+        if now >= self._tail_over:
+            self._give(Input.TAIL_OVER)
+        if now >= self._deadline:
+            self._deadline = float("inf")
+            log.warning("farewell_deadline")
+            self._give(Input.DEADLINE)
+
+    def datagram(self, data: bytes) -> None:
+        self._model.append(self._uplink.datagram(data, self._clock()))
+
+    def _agent_turn(self, now: float, audible: bool) -> None:
+        """The agent became audible, or fell silent, at the wire."""
+        self._agent_audible = audible
+        self.journal.note(now, "agent_audible" if audible else "agent_silent")
+        if not audible:
+            return
+        if self.journal.first_audio_ms is None and self.journal.answered is not None:
+            self.journal.first_audio_ms = round((now - self.journal.answered) * 1000)
+        if self._caller_stopped is not None:
+            self.journal.turn_latencies_ms.append(round((now - self._caller_stopped) * 1000))
+            self._caller_stopped = None
+
+    # ------------------------------------------------------------------ the phone
+
+    def voice(self, heard: Input) -> None:
+        """The local detector over the agent's voice: SPEECH, COMMIT or QUIET."""
+        self._give(heard)
+
+    def hold(self, held: bool) -> None:
+        """The caller put us on hold, or came back: meanwhile silence goes up."""
+        self._uplink.held = held
+        self.journal.note(self._clock(), "hold" if held else "unhold")
+
+    def digit(self, digit: str, duration_ms: int) -> None:
+        """A DTMF digit; its packets are missing from the RTP, which is no loss."""
+        now = self._clock()
+        self._uplink.reorder.forgive(duration_ms, now)
+        self.journal.note(now, "dtmf")
+        log.info("dtmf_received")
+
+    def gone(self, departure: Departure) -> None:
+        """The caller, or the channel, is no longer there."""
+        self._departure = departure
+        self._give(Input.GONE)
+        self._on_end(departure)
+
+    # ------------------------------------------------------------------ leaving
+
+    def leave(self, departure: Departure) -> None:
+        """Let the farewell be heard, then go; the first wish counts (``CallControl``)."""
+        if self._departure is None:
+            self._departure = departure
+            self.journal.note(self._clock(), "leaving", departure.reason)
+            self._give(Input.LEAVE)
+
+    def model_lost(self, departure: Departure) -> None:
+        """No more words will come: leave with what was already said, otherwise as ``departure`` says."""
+        if self.turns.state in LEAVING:
+            self._downlink.end()
+            self._give(Input.DONE)
+            self._give(Input.DONE)
+        elif self._departure is None:
+            self.gone(departure)
+
+    # ------------------------------------------------------------------ the model
+
+    def on_model(self, event: events.Event) -> None:
+        now = self._clock()
+        match event:
+            case events.AgentAudio():
+                if event.response_id in self._dropped:
+                    return
+                self._item_id = event.item_id
+                self._downlink.audio(event.item_id, event.audio)
+                self._give(Input.AUDIO)
+            case events.AgentAudioDone():
+                if event.response_id not in self._dropped:
+                    self._downlink.end()
+            case events.ResponseCreated():
+                self._response_id = event.response_id
+                self._farewell_said = self._hangup_called = False
+                if self._greeted and not self._greeting_response:
+                    self._greeting_response = event.response_id
+                self._give(Input.RESPONSE)
+            case events.ResponseDone():
+                self._response_done(event)
+            case events.SpeechStarted():
+                self.journal.note(now, "caller_started")
+                if self._uplink.agent_audible:
+                    self._uplink.suspect()
+                    self._give(Input.SPEECH)
+            case events.SpeechStopped():
+                self.journal.note(now, "caller_stopped")
+                self._caller_stopped = self._uplink.last_voiced or now
+            case events.CallerTranscript():
+                self.journal.said(now, "caller", event.item_id, event.text)
+                log.info("caller_said", transcript=event.text)
+            case events.AgentTranscriptDelta():
+                self.journal.said(now, "agent", event.item_id, event.text, more=True)
+            case events.AgentTranscript():
+                self._agent_said(event, now)
+            case events.FunctionCall():
+                self._hangup_called = self._hangup_called or event.name == "hangup_call"
+                self._spawn(self._tool(event))
+            case _:
+                pass
+
+    def _response_done(self, event: events.ResponseDone) -> None:
+        self.journal.responses += 1
+        self.journal.used(event.usage)
+        if self._farewell_said and not self._hangup_called and self._departure is None:
+            openai_log.warning("AI used farewell phrase without invoking hangup_call tool")
+        if event.response_id in self._dropped:
+            self._dropped.discard(event.response_id)
+            return
+        self._downlink.end()
+        cancelled = event.status == "cancelled" and event.reason == "turn_detected"
+        self._give(Input.CANCELLED if cancelled else Input.DONE)
+
+    def _agent_said(self, event: events.AgentTranscript, now: float) -> None:
+        self.journal.said(now, "agent", event.item_id, event.text)
+        log.info("agent_said", transcript=event.text)
+        said = event.text.lower()
+        self._farewell_said = any(phrase.lower() in said for phrase in self._script.farewell.phrases)
+
+    async def _tool(self, call: events.FunctionCall) -> None:
+        began = self._clock()
+        self.journal.note(began, "tool", call.name)
+        tool = self._registry.get(call.name)
+        if call.response_id in self._dropped:
+            output, respond, error = '{"ok":false,"error":"the caller interrupted"}', False, "interrupted"
+        elif tool is None:
+            output, respond, error = '{"ok":false,"error":"there is no such function"}', True, "unknown"
+        else:
+            result = await run_tool(tool, self, call.arguments)
+            output, respond, error = result.as_json(), result.respond, result.error
+        # The answer first: leaving may ask for a farewell, and the model must know the result by then.
+        respond = respond and self.turns.state not in LEAVING
+        self._model.answer(call.response_id, call.call_id, output, respond=respond)
+        self.journal.tools.append(
+            {"name": call.name, "ms": round((self._clock() - began) * 1000), "error": error}
+        )
+
+    def quality(self) -> dict[str, Any]:
+        """Counts of both ways of the voice, for the record."""
+        return {
+            "responses": self.journal.responses,
+            "interruptions": self.journal.interruptions,
+            **self._uplink.quality(),
+            **self._downlink.quality(),
+        }
+
+    # ------------------------------------------------------------------ turn taking
+
+    def _may_interrupt(self) -> bool:
+        greeting = self._script.protect_greeting and self._response_id == self._greeting_response
+        return self._script.interruptible and not greeting
+
+    def _give(self, given: Input) -> None:
+        for action in self.turns.give(given):
+            self._act(action)
+        self._uplink.listen_over_agent(self._may_interrupt() and self.turns.state in INTERRUPTIBLE)
+
+    def _act(self, action: Action) -> None:
+        now = self._clock()
+        playout, uplink = self._downlink.playout, self._uplink
+        self.journal.note(now, action.name.lower())
+        match action:
+            case Action.CLOSE_GATE:
+                uplink.close_gate()
+            case Action.OPEN_GATE:
+                uplink.open_gate()
+            case Action.PAUSE:
+                playout.pause()
+                uplink.hold_gate()
+            case Action.RESUME:
+                playout.resume()
+                uplink.close_gate()
+            case Action.CUT:
+                self._cut()
+            case Action.LOCK:
+                uplink.close_gate()
+                self._deadline = now + self._script.farewell.deadline
+            case Action.ASK_FAREWELL:
+                self._ask_farewell()
+            case Action.START_TAIL:
+                self._tail_over = now + self._script.farewell.tail_ms / 1000
+            case Action.DEPART:
+                assert self._departure is not None
+                self._on_end(self._departure)
+
+    def _cut(self) -> None:
+        """A committed barge-in: the played position decides what the model believes it has said."""
+        playout = self._downlink.playout
+        played_ms, received_ms = playout.played_ms(self._item_id), playout.received_ms(self._item_id)
+        self._downlink.cut()
+        if self._response_id:
+            self._dropped.add(self._response_id)
+        self._model.interrupt(self._item_id, played_ms)
+        self.journal.interruptions += 1
+        if received_ms:
+            self.journal.heard_only(self._item_id, played_ms / received_ms)
+
+    def _ask_farewell(self) -> None:
+        response: dict[str, Any] = {"tool_choice": "none"}
+        if self._departure is not None and self._departure.say:
+            response["instructions"] = f"{self._script.instructions}\n\n{self._departure.say}"
+        self._model.respond(response)

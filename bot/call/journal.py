@@ -1,0 +1,75 @@
+"""What is remembered of a call while it lasts: transcript, turns, a time line. PURE; times are its seconds.
+
+The record, the picture of the call and the metrics are made of it afterwards.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(slots=True)
+class Utterance:
+    """One item of the talk. ``heard`` below 1: the agent was cut off, and this share of it was played."""
+
+    party: Literal["caller", "agent"]
+    item_id: str
+    text: str
+    at_s: float
+    heard: float = 1.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """``estimated`` words: where a sentence was cut, in words, can only be guessed from the time."""
+        words = self.text.split()
+        text = self.text if self.heard >= 1 else " ".join(words[: round(len(words) * self.heard)])
+        return {"party": self.party, "text": text, "at_s": self.at_s, "estimated": self.heard < 1}
+
+
+@dataclass(slots=True)
+class Journal:
+    """``timeline`` entries are ``(seconds, kind, detail)``; ``began`` is the loop's time."""
+
+    began: float
+    answered: float | None = None
+    first_audio_ms: int | None = None  # answer → first agent audio on the wire
+    transcript: list[Utterance] = field(default_factory=list)
+    timeline: list[tuple[float, str, str]] = field(default_factory=list)
+    turn_latencies_ms: list[int] = field(default_factory=list)
+    usage: dict[str, int] = field(default_factory=dict)
+    responses: int = 0
+    interruptions: int = 0
+    tools: list[dict[str, Any]] = field(default_factory=list)
+
+    def note(self, now: float, kind: str, detail: str = "") -> None:
+        self.timeline.append((round(now - self.began, 3), kind, detail))
+
+    def said(
+        self, now: float, party: Literal["caller", "agent"], item_id: str, text: str, *, more: bool = False
+    ) -> None:
+        """The text of an item so far: in full, or (``more``) one more piece of it."""
+        for utterance in reversed(self.transcript):
+            if utterance.item_id == item_id:
+                utterance.text = utterance.text + text if more else text
+                return
+        if text:
+            self.transcript.append(Utterance(party, item_id, text, round(now - self.began, 3)))
+
+    def heard_only(self, item_id: str, share: float) -> None:
+        """The agent was cut off in this item after ``share`` of its audio."""
+        for utterance in self.transcript:
+            if utterance.item_id == item_id:
+                utterance.heard = min(utterance.heard, share)
+
+    def used(self, usage: dict[str, Any]) -> None:
+        """Add up the token counts of responses; nested ones become ``input_token_details.audio_tokens``."""
+        for name, count in _flat(usage):
+            self.usage[name] = self.usage.get(name, 0) + count
+
+
+def _flat(usage: dict[str, Any], prefix: str = "") -> list[tuple[str, int]]:
+    counts: list[tuple[str, int]] = []
+    for name, value in usage.items():
+        if isinstance(value, dict):
+            counts += _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, int):
+            counts.append((prefix + name, value))
+    return counts

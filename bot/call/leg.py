@@ -1,0 +1,111 @@
+"""The phone's side of one call, as requests to Asterisk: caller channel, mixing bridge, ExternalMedia.
+
+Ids are chosen here before anything is created, so no event can arrive for an unknown channel.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from contextlib import suppress
+
+from bot.ari import AriClient
+from bot.call.ports import Departure
+from bot.errors import AriError, AriRefused
+from bot.log import get_logger
+from bot.media.rtp import Address
+
+log = get_logger("call")
+
+#: ExternalMedia enters Stasis within milliseconds; a second means that it never will.
+MEDIA_START_WITHIN_S = 5.0
+#: Each request of the release; a hung Asterisk must not hold our side back.
+RELEASE_WITHIN_S = 3.0
+
+
+class Leg:
+    """``caller_id`` changes when an attended transfer puts the call onto another channel."""
+
+    def __init__(self, ari: AriClient, call_id: str, caller_id: str) -> None:
+        self.caller_id = caller_id
+        self.media_id = f"{ari.app}-{call_id}-media"
+        self.bridge_id = f"{ari.app}-{call_id}-bridge"
+        self.media_started = asyncio.Event()
+        self._ari = ari
+        self._made_bridge = False
+        self._made_media = False
+
+    async def variables(self, names: tuple[str, ...]) -> dict[str, str]:
+        """Channel variables of the caller; those that are not set are left out."""
+        found = {}
+        for name in names:
+            with suppress(AriRefused):
+                found[name] = await self._ari.channels.get_channel_var(self.caller_id, name)
+        return found
+
+    async def ring(self) -> None:
+        await self._ari.channels.ring(self.caller_id)
+
+    async def answer(self) -> None:
+        await self._ari.channels.answer(self.caller_id)
+
+    async def open_media(self, local: Address, codec: str) -> Address:
+        """Bridge the caller with an ExternalMedia channel that sends to ``local``; returns its address.
+
+        Raises AriError; what was made so far is undone by ``release``.
+        """
+        self._made_bridge = True
+        await self._ari.bridges.create(self.bridge_id, type="mixing")
+        self._made_media = True
+        media = await self._ari.channels.external_media(
+            self.media_id, external_host=f"{local[0]}:{local[1]}", format=codec
+        )
+        try:
+            async with asyncio.timeout(MEDIA_START_WITHIN_S):
+                await self.media_started.wait()
+        except TimeoutError as error:
+            raise AriError("the ExternalMedia channel never entered Stasis", retry=True) from error
+        names = media.channelvars
+        return names["UNICASTRTP_LOCAL_ADDRESS"], int(names["UNICASTRTP_LOCAL_PORT"])
+
+    async def connect(self) -> None:
+        """Caller and agent hear each other from here on."""
+        await self._ari.bridges.add_channel(self.bridge_id, self.caller_id, self.media_id)
+
+    async def release(self, departure: Departure) -> None:
+        """Let the caller go as ``departure`` says, then undo what this leg made. Never raises AriError."""
+        if departure.by != "caller":
+            await self._let_go(departure)
+        if self._made_media:
+            await self._quietly(self._ari.channels.hangup(self.media_id))
+        if self._made_bridge:
+            await self._quietly(self._ari.bridges.destroy(self.bridge_id))
+
+    async def _let_go(self, departure: Departure) -> None:
+        if departure.kind == "continue" and await self._continue(departure):
+            return
+        await self._quietly(self._ari.channels.hangup(self.caller_id, reason="normal"))
+
+    async def _continue(self, departure: Departure) -> bool:
+        for name, value in departure.variables.items():
+            await self._quietly(self._ari.channels.set_channel_var(self.caller_id, name, value))
+        return await self._quietly(
+            self._ari.channels.continue_in_dialplan(
+                self.caller_id,
+                context=departure.context,
+                extension=departure.exten,
+                priority=departure.priority,
+            )
+        )
+
+    async def _quietly(self, request: Awaitable[object]) -> bool:
+        """Whether it worked. What is already gone needs no release."""
+        try:
+            async with asyncio.timeout(RELEASE_WITHIN_S):
+                await request
+        except AriRefused as error:
+            if error.status != 404:
+                log.warning("release_refused", error=str(error))
+            return False
+        except (AriError, TimeoutError) as error:
+            log.warning("release_failed", error=str(error))
+            return False
+        return True

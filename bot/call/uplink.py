@@ -1,0 +1,162 @@
+"""The way of the caller's voice: datagram → reorder → G.711 → echo → VAD → gate → the model's format. PURE.
+
+Whatever leaves for the model leaves by ``datagram`` or ``tick``, in order; opening the gate adds what it held
+to the next of them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from bot.audio.conceal import Concealer
+from bot.audio.framer import Framer
+from bot.audio.g711 import Codec
+from bot.audio.gate import Gate
+from bot.audio.resample import Upsampler
+from bot.audio.vad import Vad, VadParams
+from bot.call.barge_in import BargeIn, BargeInParams
+from bot.call.turns import Input
+from bot.errors import RtpError
+from bot.rtp.packet import parse
+from bot.rtp.reorder import Gap, Reorder
+
+FRAME_BYTES = 320
+SILENCE = bytes(FRAME_BYTES)
+
+
+class Canceller(Protocol):
+    """See ``bot.audio.echo``."""
+
+    def process(self, near: bytes) -> tuple[bytes, bool]:
+        """The caller's frame without our echo, and whether the caller speaks over the agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkParams:
+    codec: Codec
+    model_codec: Codec | None  # None: PCM16 at 24 kHz
+    reorder_ms: int
+    vad: VadParams
+    barge_in: BargeInParams
+
+
+class Uplink:
+    """One call's uplink. ``on_voice`` is told SPEECH, COMMIT and QUIET while ``agent_audible``."""
+
+    def __init__(
+        self,
+        params: UplinkParams,
+        on_voice: Callable[[Input], None],
+        canceller: Canceller | None = None,
+        on_frame: Callable[[bytes], None] | None = None,
+    ) -> None:
+        self.gate = Gate()
+        self.reorder = Reorder(reorder_ms=params.reorder_ms)
+        self.agent_audible = False
+        self.held = False
+        self.bad = 0
+        self.last_voiced: float | None = None
+        self._params = params
+        self._on_voice = on_voice
+        self._on_frame = on_frame
+        self._canceller = canceller
+        self._concealer = Concealer()
+        self._framer = Framer()
+        self._vad = Vad(params.vad)
+        self._barge_in = BargeIn(params.barge_in)
+        self._upsampler = Upsampler()
+        self._out: list[bytes] = []
+        self._now = 0.0
+
+    def start(self, now: float) -> None:
+        self.reorder.start(now)
+
+    def datagram(self, data: bytes, now: float) -> bytes:
+        """What one UDP datagram brings for the model, in the model's format; often one frame, or nothing."""
+        try:
+            packet = parse(data)
+        except RtpError:
+            self.bad += 1
+            return b""
+        if packet.payload_type != self._params.codec.payload_type:
+            self.bad += 1
+            return b""
+        self._now = now
+        for piece in self.reorder.push(packet, now):
+            self._piece(piece)
+        return self._take()
+
+    def tick(self, now: float) -> bytes:
+        """What the clock alone brings: losses given up on, silence where nothing comes."""
+        self._now = now
+        for piece in self.reorder.poll(now):
+            self._piece(piece)
+        return self._take()
+
+    def open_gate(self) -> None:
+        self._out.append(self.gate.open())
+
+    def close_gate(self) -> None:
+        self._out.append(self.gate.close())
+
+    def hold_gate(self) -> None:
+        self.gate.hold()
+
+    def suspect(self) -> None:
+        """The server's VAD heard the caller over the agent; the local one now says what comes of it."""
+        self._barge_in.suspect()
+
+    def listen_over_agent(self, audible: bool) -> None:
+        """Whether the agent is audible and may be interrupted; a new stretch starts afresh."""
+        if audible and not self.agent_audible:
+            self._barge_in.reset()
+        self.agent_audible = audible
+
+    def quality(self) -> dict[str, Any]:
+        """Counts for the record; jitter in milliseconds (RFC 3550 section 6.4.1)."""
+        stats = self.reorder.stats
+        return {
+            "received": stats.received,
+            "lost": stats.lost,
+            "late": stats.late,
+            "reordered": stats.reordered,
+            "duplicates": stats.duplicates,
+            "bad": self.bad,
+            "jitter_ms": round(stats.jitter_ms, 2),
+            "gate_openings": self.gate.openings,
+            "gate_closings": self.gate.closings,
+        }
+
+    def _piece(self, piece: bytes | Gap) -> None:
+        if not isinstance(piece, Gap):
+            pcm = self._concealer.good(self._params.codec.decode(piece))
+        elif piece.kind == "lost":
+            pcm = self._concealer.lost(piece.samples)
+        else:
+            pcm = bytes(2 * piece.samples)
+        for frame in self._framer.push(pcm):
+            self._frame(frame)
+
+    def _frame(self, frame: bytes) -> None:
+        if self._on_frame is not None:
+            self._on_frame(frame)
+        if self.held:
+            frame, voiced = SILENCE, False
+        elif self._canceller is not None:
+            frame, voiced = self._canceller.process(frame)
+            voiced = voiced and self._vad.process(frame)
+        else:
+            voiced = self._vad.process(frame)
+        if voiced:
+            self.last_voiced = self._now
+        if self.agent_audible and (heard := self._barge_in.frame(voiced)):
+            self._on_voice(heard)
+        self._out.append(self.gate.push(frame))
+
+    def _take(self) -> bytes:
+        if not self._out:
+            return b""
+        pcm = b"".join(self._out)
+        self._out.clear()
+        codec = self._params.model_codec
+        return self._upsampler.process(pcm) if codec is None else codec.encode(pcm)

@@ -1,0 +1,104 @@
+"""The ``voicebot`` command. Exit codes: 0 well, 1 a fault of ours, 2 configuration, 3 Asterisk, 4 the model,
+5 a port, file or program of this machine."""
+
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+import uvloop
+
+from bot import __version__, app
+from bot.config.load import Loaded, load
+from bot.config.settings import Logging
+from bot.errors import VoicebotError
+from bot.log import configure
+
+cli = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+ConfigPath = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
+DEFAULT_CONFIG = Path("config.yaml")
+
+
+@cli.command()
+def run(config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """Answer calls until SIGTERM (drains) or SIGINT (stops)."""
+    loaded = _load(config)
+    _run(app.run(loaded))
+
+
+@cli.command()
+def check(
+    config: ConfigPath = DEFAULT_CONFIG,
+    live: Annotated[bool, typer.Option(help="Also ask Asterisk and the model.")] = False,
+) -> None:
+    """List every mistake in the configuration, with line and remedy."""
+    loaded = _load(config)
+    print(f"{config}: good. The provider is {loaded.provider} because {loaded.provider_reason}.")
+    if live:
+        from bot.doctor import examine
+
+        _run(examine(loaded))
+
+
+@cli.command()
+def offline(
+    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8090,
+    dialect: Annotated[str, typer.Option(help="ga or beta")] = "ga",
+    scripted: Annotated[bool, typer.Option(help="Scripted ears, synthetic voice: for load tests.")] = False,
+    persona: Annotated[Path | None, typer.Option(help="A persona of your own (YAML).")] = None,
+) -> None:
+    """Serve the embedded model: a Realtime server for anyone without a key."""
+    from bot.offline import __main__ as embedded
+
+    arguments = ["--port", str(port), "--dialect", dialect]
+    arguments += ["--scripted"] if scripted else []
+    arguments += ["--persona", str(persona)] if persona else []
+    raise typer.Exit(embedded.main(arguments))
+
+
+@cli.command()
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+def _load(path: Path) -> Loaded:
+    loaded = load(path)
+    for warning in loaded.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    configure(loaded.settings.logging)
+    return loaded
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        uvloop.run(work)
+    except BaseExceptionGroup as group:
+        raise _first(group) from group
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error a person can act on; a task group wraps it once or twice."""
+    known = group.subgroup(VoicebotError)
+    error: BaseException = known if known is not None else group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def main() -> NoReturn:
+    """Entry point: whatever a person can mend is one line, without a traceback."""
+    configure(Logging())
+    try:
+        cli(standalone_mode=True)
+    except VoicebotError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

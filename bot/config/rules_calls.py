@@ -1,0 +1,94 @@
+"""Rules about calls and agents: times, time zone, matches, tools, templates."""
+
+from collections.abc import Iterator
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from bot.config.problem import Finding, Path, warning
+from bot.config.profile import PLACEHOLDERS, placeholders
+from bot.config.rules import Rule, Subject, near
+
+SESSION_LIMIT_S = 3600
+"""OpenAI ends a Realtime session after 60 minutes."""
+
+
+def call_times(subject: Subject) -> Iterator[Finding]:
+    calls, path = subject.settings.calls, ("calls", "max_call_seconds")
+    if calls.max_call_seconds == 0:
+        yield Finding(
+            path, "0 would end every call at once", "write the longest call in seconds, such as 3600"
+        )
+    elif calls.max_call_seconds > SESSION_LIMIT_S and subject.provider == "openai":
+        message = f"{calls.max_call_seconds:g} is longer than a Realtime session may last (60 minutes)"
+        yield warning(path, message, "use 3600 or less")
+
+
+def time_zone(subject: Subject) -> Iterator[Finding]:
+    name = subject.settings.calls.time_zone
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        remedy = near(name, available_timezones(), "write a name such as Europe/Berlin")
+        yield Finding(("calls", "time_zone"), f"unknown time zone {name}", remedy)
+
+
+def agent_matches(subject: Subject) -> Iterator[Finding]:
+    for name, agent in subject.settings.agents.items():
+        path: Path = ("agents", name, "match")
+        patterns = agent.match.model_dump(exclude_none=True) if agent.match else {}
+        if name == "default" and patterns:
+            yield warning(
+                path, "default answers every call that no other agent matches, whatever its match says"
+            )
+        elif name != "default" and agent.match is None:
+            yield warning(
+                path[:-1], "has no match, so no call selects it", "give it a match, or name it default"
+            )
+        elif name != "default" and not patterns:
+            yield Finding(
+                path, "matches every call", "give extension, caller or args, or name the agent default"
+            )
+        for field, pattern in patterns.items():
+            if field == "extension" and pattern.startswith("_"):
+                remedy = "write shell-style patterns: ? is one character, * any, [0-9] a digit"
+                yield warning(
+                    (*path, field), f"{pattern} looks like an Asterisk pattern, and matches nothing", remedy
+                )
+
+
+def agent_tools(subject: Subject) -> Iterator[Finding]:
+    settings = subject.settings
+    chosen: list[tuple[Path, tuple[str, ...] | None]] = [(("openai", "tools"), settings.openai.tools)]
+    chosen += [(("agents", name, "tools"), agent.tools) for name, agent in settings.agents.items()]
+    for path, tools in chosen:
+        for index, tool in enumerate(tools or ()):
+            here = (*path, index)
+            if tool not in subject.known_tools:
+                known = f"known tools: {', '.join(sorted(subject.known_tools))}"
+                yield Finding(here, f"unknown tool {tool}", near(tool, subject.known_tools, known))
+            elif tool == "transfer_call" and not settings.destinations:
+                yield Finding(
+                    here, "transfer_call has nowhere to go", "add a destination under `destinations:`"
+                )
+
+
+def agent_templates(subject: Subject) -> Iterator[Finding]:
+    known = [*PLACEHOLDERS, *(f"var:{name}" for name in subject.settings.calls.variables)]
+    for name, agent in subject.settings.agents.items():
+        for field in ("instructions", "greeting"):
+            for found in placeholders(getattr(agent, field) or ""):
+                path = ("agents", name, field)
+                if found.startswith("var:") and found not in known:
+                    message = f"{{{found}}} is not among calls.variables"
+                    yield Finding(path, message, f"add {found.removeprefix('var:')} to calls.variables")
+                elif found not in known:
+                    every = f"known: {' '.join(f'{{{p}}}' for p in PLACEHOLDERS)} {{var:NAME}}"
+                    yield Finding(path, f"unknown placeholder {{{found}}}", near(found, PLACEHOLDERS, every))
+
+
+RULES: tuple[Rule, ...] = (
+    call_times,
+    time_zone,
+    agent_matches,
+    agent_tools,
+    agent_templates,
+)

@@ -1,0 +1,103 @@
+"""Rules about the telephone line: detector, barge-in, Asterisk, RTP, what is open to the network."""
+
+import ipaddress
+from collections.abc import Iterator
+
+from bot.config.problem import Finding, Path, warning
+from bot.config.rules import Rule, Subject
+from bot.config.settings import BargeIn
+
+
+def vad(subject: Subject) -> Iterator[Finding]:
+    settings = subject.settings.vad
+    if settings.webrtc_aggressiveness == 0:
+        message = "0 hears echo as speech, so the gate flutters (50 and more openings per call)"
+        yield warning(
+            ("vad", "webrtc_aggressiveness"), message, "1 is recommended; docs/vad.md has the measurements"
+        )
+    if settings.energy_threshold >= 1000:
+        message = (
+            f"{settings.energy_threshold:g} deafens the gate: at 1500, only 15 % of callers "
+            "12 dB below the agent are heard, and none at 20 dB"
+        )
+        yield warning(
+            ("vad", "energy_threshold"), message, "300 is recommended; docs/vad.md has the measurements"
+        )
+
+
+def barge_in(subject: Subject) -> Iterator[Finding]:
+    settings = subject.settings
+    chosen: list[tuple[Path, BargeIn | None]] = [(("barge_in",), settings.barge_in)]
+    chosen += [(("agents", name, "barge_in"), agent.barge_in) for name, agent in settings.agents.items()]
+    for path, times in chosen:
+        if times and times.commit_ms < times.suspect_ms:
+            message = f"{times.commit_ms} is before suspect_ms ({times.suspect_ms})"
+            yield Finding((*path, "commit_ms"), message, "make it equal (commit at once) or larger")
+
+
+def asterisk_url(subject: Subject) -> Iterator[Finding]:
+    url = subject.settings.asterisk.url
+    if not url.startswith(("http://", "https://")):
+        yield Finding(("asterisk", "url"), f"{url} is no HTTP address", "write it as http://HOST:8088")
+
+
+def rtp_ports(subject: Subject) -> Iterator[Finding]:
+    text, max_calls = subject.settings.media.rtp.ports, subject.settings.calls.max_calls
+    path = ("media", "rtp", "ports")
+    low, high = map(int, text.split("-"))
+    if not 1024 <= low <= high <= 65535:
+        yield Finding(path, f"{text} is no range of ports", "write it as LOW-HIGH, between 1024 and 65535")
+    elif high - low + 1 < max_calls:
+        message = (
+            f"{text} holds {high - low + 1} ports, but calls.max_calls is {max_calls} and a call takes one"
+        )
+        yield Finding(path, message, "widen the range or lower calls.max_calls")
+
+
+def rtp_source(subject: Subject) -> Iterator[Finding]:
+    if subject.settings.media.rtp.source == "first":
+        message = (
+            "`first` takes whoever sends the first packet, so a stranger who finds the port can be heard; "
+            "`announced` takes only the address that Asterisk names"
+        )
+        yield warning(
+            ("media", "rtp", "source"), message, "use first only when NAT lies between Asterisk and the bot"
+        )
+
+
+def rtp_external_host(subject: Subject) -> Iterator[Finding]:
+    rtp, path = subject.settings.media.rtp, ("media", "rtp", "external_host")
+    if rtp.external_host in ("", "0.0.0.0", "::"):
+        message = f"{rtp.external_host or 'empty'} is no address that Asterisk can send to"
+        yield Finding(path, message, "name this machine's address as Asterisk sees it")
+    elif not _is_loopback(rtp.bind) and _is_loopback(rtp.external_host):
+        message = f"{rtp.external_host} makes Asterisk send the audio to itself, while bind is {rtp.bind}"
+        yield warning(path, message, "name this machine's address as Asterisk sees it")
+
+
+def exposed(subject: Subject) -> Iterator[Finding]:
+    settings = subject.settings
+    if not _is_loopback(settings.web.bind):
+        message = f"{settings.web.bind} opens health and metrics to the network, without a password"
+        yield warning(("web", "bind"), message, "use 127.0.0.1, or let a firewall choose who may connect")
+    if not _is_loopback(settings.media.rtp.bind):
+        message = f"{settings.media.rtp.bind} opens the RTP ports to the network; RTP is not encrypted"
+        yield warning(("media", "rtp", "bind"), message, "let a firewall admit Asterisk only")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+RULES: tuple[Rule, ...] = (
+    vad,
+    barge_in,
+    asterisk_url,
+    rtp_ports,
+    rtp_source,
+    rtp_external_host,
+    exposed,
+)

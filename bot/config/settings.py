@@ -1,0 +1,216 @@
+"""What ``config.yaml`` may say, as frozen models: names, types, ranges and defaults, nothing else.
+
+Values arrive already resolved (``load`` expands ``${NAME}`` and ``NAME_FILE``); what needs more than one
+field, or a friendly word, is checked in ``check``.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[float, Field(ge=0)]
+Milliseconds = Annotated[int, Field(ge=0)]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+# ---------------------------------------------------------------------------- Asterisk and media
+
+
+class Asterisk(Model):
+    """How to reach ARI. ``app`` is the Stasis application; one name per process."""
+
+    url: str = "http://127.0.0.1:8088"
+    username: str = "voicebot"
+    password: SecretStr = SecretStr("")
+    app: str = Field(default="voicebot", pattern=r"^[A-Za-z0-9_.-]+$")
+
+
+class Rtp(Model):
+    """Our RTP sockets. ``external_host`` is the address that Asterisk sends to; ``source`` says whose
+    packets are taken: ``announced``, the address Asterisk names for its end, or ``first``, whoever
+    sends first (for NAT)."""
+
+    bind: str = "127.0.0.1"
+    external_host: str = "127.0.0.1"
+    ports: str = Field(default="20000-21999", pattern=r"^\d+-\d+$")
+    source: Literal["announced", "first"] = "announced"
+    codec: Literal["ulaw", "alaw"] = "ulaw"
+    reorder_ms: Milliseconds = 40
+
+
+class Media(Model):
+    rtp: Rtp = Rtp()
+
+
+# ---------------------------------------------------------------------------- the model
+
+
+class TurnDetection(Model):
+    """Sent as it is; ``None`` leaves a field out."""
+
+    type: Literal["server_vad", "semantic_vad"] = "server_vad"
+    threshold: float | None = Field(default=None, ge=0, le=1)
+    prefix_padding_ms: Milliseconds | None = None
+    silence_duration_ms: Milliseconds | None = None
+    eagerness: Literal["low", "medium", "high", "auto"] | None = None
+    idle_timeout_ms: Annotated[int, Field(ge=5000, le=30000)] | None = None
+    create_response: bool = True
+    interrupt_response: bool = True
+
+
+class Transcription(Model):
+    model: str = "gpt-transcribe"
+    language: str | None = None
+    prompt: str | None = None
+    keywords: tuple[str, ...] | None = None
+
+
+class OpenAI(Model):
+    """A Realtime service over WebSocket: OpenAI's, or one that speaks its events."""
+
+    api_key: SecretStr = SecretStr("")
+    base_url: str = "wss://api.openai.com/v1/realtime"
+    dialect: Literal["ga", "beta"] = "ga"
+    auth: Literal["bearer", "api-key"] = "bearer"
+    headers: dict[str, SecretStr] = {}
+    model: str = "gpt-realtime-2.1"
+    voice: str = "marin"
+    modalities: tuple[Literal["audio", "text"], ...] = ("audio", "text")
+    audio_format: Literal["pcm16", "g711_ulaw", "g711_alaw"] = "pcm16"
+    turn_detection: TurnDetection | None = TurnDetection(
+        threshold=0.5, prefix_padding_ms=300, silence_duration_ms=500
+    )
+    transcription: Transcription | None = Transcription()
+    noise_reduction: Literal["near_field", "far_field"] | None = None
+    tools: tuple[str, ...] | None = None
+    connect_timeout: Seconds = 10
+    session: dict[str, Any] = {}
+
+
+class Offline(Model):
+    """The embedded model. ``url`` empty: the bot starts one of its own on a free loopback port."""
+
+    url: str = ""
+    persona: str = ""
+
+
+# ---------------------------------------------------------------------------- hearing and turn taking
+
+
+class Vad(Model):
+    """The local voice detector behind gate and barge-in; docs/vad.md says what each setting does."""
+
+    webrtc_aggressiveness: Annotated[int, Field(ge=0, le=3)] = 1
+    enhanced_enabled: bool = True
+    confidence_threshold: float = Field(default=0.6, ge=0, le=1)
+    energy_threshold: float = Field(default=300, ge=0, le=32767)
+
+
+class BargeIn(Model):
+    """Interrupting the agent. Times count from the first speech frame."""
+
+    enabled: bool = True
+    suspect_ms: Milliseconds = 120
+    commit_ms: Milliseconds = 500
+    protect_greeting: bool = False
+
+
+class Echo(Model):
+    canceller: bool = True
+
+
+# ---------------------------------------------------------------------------- calls
+
+
+class Match(Model):
+    """Selects an agent: every field that is given must match (shell-style patterns)."""
+
+    extension: str | None = None
+    caller: str | None = None
+    args: str | None = None
+
+
+class Agent(Model):
+    """One profile; what is left out comes from ``default``, then from ``openai:``."""
+
+    match: Match | None = None
+    instructions: str | None = None
+    greeting: str | None = None
+    voice: str | None = None
+    language: str | None = None
+    tools: tuple[str, ...] | None = None
+    turn_detection: TurnDetection | None = None
+    barge_in: BargeIn | None = None
+
+
+class Calls(Model):
+    max_calls: Annotated[int, Field(ge=1)] = 100
+    max_call_seconds: Seconds = 3600
+    ring_timeout: Seconds = 20
+    drain_timeout: Seconds = 60
+    variables: tuple[str, ...] = ()
+    time_zone: str = "UTC"
+
+
+class Destination(Model):
+    """Where ``transfer_call`` may send a caller: a place in the dialplan."""
+
+    context: str
+    exten: str
+    priority: Annotated[int, Field(ge=1)] = 1
+    description: str = ""
+
+
+class Farewell(Model):
+    """Phrases that mean the agent has said goodbye; heard without ``hangup_call``, they bring a warning."""
+
+    phrases: tuple[str, ...] = ("goodbye", "good bye", "bye bye", "have a great day", "have a nice day")
+    tail_ms: Milliseconds = 400
+    deadline: Seconds = 45
+
+
+class Records(Model):
+    """Where calls are written down; ``recordings`` empty: calls are not recorded."""
+
+    database: str = "var/calls.sqlite"
+    recordings: str = ""
+
+
+class Web(Model):
+    """``/healthz``, ``/readyz`` and ``/metrics``."""
+
+    bind: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8089
+
+
+class Logging(Model):
+    level: LogLevel = "INFO"
+    format: Literal["console", "json"] = "console"
+    providers: dict[str, LogLevel] = {}
+    transcripts: bool = False
+
+
+class Settings(Model):
+    """The whole of ``config.yaml``."""
+
+    provider_name: Literal["openai", "offline"] | None = None
+    asterisk: Asterisk = Asterisk()
+    media: Media = Media()
+    openai: OpenAI = OpenAI()
+    offline: Offline = Offline()
+    vad: Vad = Vad()
+    barge_in: BargeIn = BargeIn()
+    echo: Echo = Echo()
+    calls: Calls = Calls()
+    agents: dict[str, Agent] = {}
+    destinations: dict[str, Destination] = {}
+    farewell: Farewell = Farewell()
+    records: Records = Records()
+    web: Web = Web()
+    logging: Logging = Logging()
+    modalities: tuple[Literal["audio", "text"], ...] | None = None

@@ -1,0 +1,120 @@
+"""The RTP socket of a call: one UDP port for both ways, and whose packets it takes.
+
+Asterisk names the only address its packets may come from (``UNICASTRTP_LOCAL_ADDRESS`` and ``_PORT``);
+with ``source: first`` the first sender is believed instead, for a NAT in between.
+"""
+
+import asyncio
+import errno
+from collections.abc import Callable
+from typing import Literal, cast
+
+from bot.errors import ResourceError
+from bot.log import get_logger
+
+log = get_logger("rtp")
+
+Address = tuple[str, int]
+
+
+class PortPool:
+    """The local ports that calls may use, each given to one call at a time, the longest free first."""
+
+    def __init__(self, first: int, last: int) -> None:
+        # Even ports only: RFC 3550 section 11 leaves the odd one above to RTCP.
+        self._free = list(range(first + first % 2, last + 1, 2))
+        self.size = len(self._free)
+
+    def take(self) -> int:
+        if not self._free:
+            raise ResourceError(
+                f"all {self.size} RTP ports are in use", remedy="widen media.rtp.ports", retry=True
+            )
+        return self._free.pop(0)
+
+    def give_back(self, port: int) -> None:
+        self._free.append(port)
+
+    @property
+    def free(self) -> int:
+        return len(self._free)
+
+
+class RtpSocket(asyncio.DatagramProtocol):
+    """Datagrams of the right source go to ``on_datagram``; ``rejected`` counts the others."""
+
+    def __init__(
+        self,
+        pool: PortPool,
+        port: int,
+        source: Literal["announced", "first"],
+        on_datagram: Callable[[bytes], None],
+    ) -> None:
+        self.port = port
+        self.rejected = 0
+        self._pool = pool
+        self._source_rule = source
+        self._on_datagram = on_datagram
+        self._remote: Address | None = None
+        self._announced: Address | None = None
+        self._latched = False
+        self._transport: asyncio.DatagramTransport | None = None
+
+    def announce(self, remote: Address) -> None:
+        """The address that Asterisk named for its end: where we send, and whom we believe."""
+        self._announced = remote
+        if not self._latched:
+            self._remote = remote
+
+    def send(self, packet: bytes) -> None:
+        if self._transport is not None and self._remote is not None:
+            self._transport.sendto(packet, self._remote)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+            self._pool.give_back(self.port)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)  # uvloop's is none by inheritance
+
+    def datagram_received(self, data: bytes, addr: Address) -> None:
+        if addr != self._remote:
+            if self._latched or self._source_rule != "first":
+                self.rejected += 1
+                return
+            log.warning("rtp_source_differs", announced=self._announced, taken=addr)
+            self._remote = addr
+        self._latched = True
+        self._on_datagram(data)
+
+    def error_received(self, exc: Exception) -> None:
+        log.debug("rtp_error", error=str(exc))
+
+
+async def open_rtp(
+    pool: PortPool,
+    host: str,
+    source: Literal["announced", "first"],
+    on_datagram: Callable[[bytes], None],
+) -> RtpSocket:
+    """A bound socket on a free port of the pool. Raises ResourceError when there is none."""
+    loop = asyncio.get_running_loop()
+    for _ in range(pool.size):
+        port = pool.take()
+        try:
+            _, socket = await loop.create_datagram_endpoint(
+                lambda port=port: RtpSocket(pool, port, source, on_datagram),  # type: ignore[misc]
+                local_addr=(host, port),
+            )
+            return socket
+        except OSError as error:
+            pool.give_back(port)
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise ResourceError(
+                    f"cannot bind UDP {host}:{port} ({error})", remedy="check media.rtp.bind"
+                ) from error
+    raise ResourceError(
+        f"no free UDP port on {host}", remedy="widen media.rtp.ports, or see what holds them", retry=True
+    )

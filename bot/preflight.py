@@ -1,0 +1,32 @@
+"""Is this Asterisk fit for calls? Asked at start and by ``voicebot check --live``."""
+
+import re
+
+from bot.ari import AriClient
+
+#: ExternalMedia came with 16.6.
+OLDEST = (16, 6)
+MODULES = {
+    "app_stasis.so": "the dialplan cannot hand calls to the bot",
+    "chan_rtp.so": "there is no ExternalMedia",
+    "res_stasis.so": "there is no Stasis",
+    "bridge_simple.so": "a bridge of two carries no audio",
+    "res_ari_channels.so": "channels cannot be controlled",
+    "res_ari_bridges.so": "bridges cannot be made",
+}
+
+
+async def check_asterisk(ari: AriClient) -> list[str]:
+    """What is missing; empty when all is there. Raises AriError when Asterisk does not answer."""
+    version = str((await ari.asterisk.get_info()).get("system", {}).get("version", ""))
+    findings = []
+    numbers = re.search(r"(\d+)\.(\d+)", version)
+    if numbers and (int(numbers[1]), int(numbers[2])) < OLDEST:
+        findings.append(f"Asterisk {version} is too old: ExternalMedia needs 16.6 or newer, so upgrade it")
+    running = {module.name for module in await ari.asterisk.list_modules() if module.status == "Running"}
+    findings += [
+        f"Asterisk has not loaded {name}, so {why}: load it in modules.conf"
+        for name, why in MODULES.items()
+        if name not in running
+    ]
+    return findings

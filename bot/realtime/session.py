@@ -1,0 +1,123 @@
+"""One Realtime session as pure state: server messages in, events out; requests in, client messages out.
+
+It knows which response is active, how much audio each item has brought, and which function calls still owe
+an answer, so that ``response.create`` is sent once, after ``response.done``, when nothing else is active.
+"""
+
+from base64 import b64encode
+from typing import Any
+
+import orjson
+
+from bot.realtime import events
+from bot.realtime.dialects import SessionRequest, session_body
+
+Json = dict[str, Any]
+BYTES_PER_MS = {"pcm16": 48, "g711_ulaw": 8, "g711_alaw": 8}
+
+
+class RealtimeSession:
+    """Methods that return ``bytes`` return one client event as JSON text, ready to be sent."""
+
+    def __init__(self, dialect: str, request: SessionRequest) -> None:
+        self.body = session_body(dialect, request)
+        self.active_response = ""
+        self._bytes_per_ms = BYTES_PER_MS[request.audio_format]
+        self._received: dict[str, int] = {}
+        self._content_index: dict[str, int] = {}
+        self._owed: dict[str, set[str]] = {}
+        self._seen_calls: set[str] = set()
+        self._next_response: Json | None = None
+        self._sent = 0
+        self.update_id = ""
+
+    # ------------------------------------------------------------------ server → us
+
+    def receive(self, message: str | bytes) -> events.Event | None:
+        """The event in one server message, or None for a function call that was already reported.
+
+        Raises ProtocolError for what is no event at all.
+        """
+        event = events.read(message)
+        match event:
+            case events.AgentAudio():
+                self._received[event.item_id] = self._received.get(event.item_id, 0) + len(event.audio)
+                self._content_index[event.item_id] = event.content_index
+            case events.ResponseCreated():
+                self.active_response = event.response_id
+            case events.ResponseDone():
+                if self.active_response == event.response_id:
+                    self.active_response = ""
+            case events.FunctionCall():
+                if event.call_id in self._seen_calls:
+                    return None
+                self._seen_calls.add(event.call_id)
+                self._owed.setdefault(event.response_id, set()).add(event.call_id)
+            case events.Fault(code="conversation_already_has_active_response"):
+                self._next_response = self._next_response or {}
+        return event
+
+    def received_ms(self, item_id: str) -> int:
+        """Milliseconds of audio received for an item: the most that a truncation may name."""
+        return self._received.get(item_id, 0) // self._bytes_per_ms
+
+    def due(self) -> bytes | None:
+        """The ``response.create`` that is owed now, if any. Ask after every event and every answer."""
+        if self._next_response is None or self.active_response or any(self._owed.values()):
+            return None
+        response, self._next_response = self._next_response, None
+        self._owed.clear()
+        return (
+            self._event("response.create", response=response) if response else self._event("response.create")
+        )
+
+    # ------------------------------------------------------------------ us → server
+
+    def update(self) -> bytes:
+        message = self._event("session.update", session=self.body)
+        self.update_id = f"bot_{self._sent}"
+        return message
+
+    def append(self, audio: bytes) -> bytes:
+        # By hand: this is 50 messages a second and call, and base64 needs no escaping.
+        return b'{"type":"input_audio_buffer.append","audio":"' + b64encode(audio) + b'"}'
+
+    def respond(self, response: Json | None = None) -> None:
+        """Ask for a response as soon as none is active; see ``due``."""
+        self._next_response = response or {}
+
+    def answer(self, response_id: str, call_id: str, output: str, *, respond: bool = True) -> bytes:
+        """A function call's result; with ``respond`` the model is asked to go on once all are in."""
+        self._owed.get(response_id, set()).discard(call_id)
+        if respond and self._next_response is None:
+            self._next_response = {}
+        return self._event(
+            "conversation.item.create",
+            item={"type": "function_call_output", "call_id": call_id, "output": output},
+        )
+
+    def text(self, role: str, text: str) -> bytes:
+        """A text item, for what the model should know without having heard it."""
+        content = {"type": "output_text" if role == "assistant" else "input_text", "text": text}
+        return self._event(
+            "conversation.item.create", item={"type": "message", "role": role, "content": [content]}
+        )
+
+    def cancel(self) -> bytes:
+        return self._event("response.cancel")
+
+    def truncate(self, item_id: str, played_ms: int) -> bytes | None:
+        """Cut an item to what was heard; None at 0 ms and when all of it was heard."""
+        audio_end_ms = min(played_ms, self.received_ms(item_id))
+        if not 0 < audio_end_ms < self.received_ms(item_id):
+            return None
+        return self._event(
+            "conversation.item.truncate",
+            item_id=item_id,
+            content_index=self._content_index.get(item_id, 0),
+            audio_end_ms=audio_end_ms,
+        )
+
+    def _event(self, kind: str, **fields: Any) -> bytes:
+        self._sent += 1
+        return orjson.dumps({"type": kind, "event_id": f"bot_{self._sent}", **fields})

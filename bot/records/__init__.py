@@ -1,0 +1,1 @@
+"""What is kept of a call: its row in SQLite, its recording, its picture."""

@@ -1,0 +1,105 @@
+"""One row per call in SQLite, written when the call begins and again when it has ended.
+
+All access is in one thread, so the event loop never waits for a disk. A row that a crash left ``active`` is
+called ``lost`` at the next start.
+"""
+
+import asyncio
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from bot.errors import ResourceError
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS calls (
+    id TEXT PRIMARY KEY,
+    started_at REAL NOT NULL,      -- Unix time
+    answered_at REAL,
+    ended_at REAL,
+    caller_number TEXT, caller_name TEXT, dialled_number TEXT,
+    agent TEXT,
+    outcome TEXT NOT NULL,         -- active, hangup, continue, lost
+    ended_by TEXT, reason TEXT,
+    first_audio_ms INTEGER,        -- answer to the agent's first audio on the wire
+    turn_latencies_ms TEXT,        -- JSON from here on
+    transcript TEXT, timeline TEXT, usage TEXT, tools TEXT, quality TEXT,
+    recording TEXT
+);
+CREATE INDEX IF NOT EXISTS calls_started ON calls (started_at);
+"""
+
+Row = dict[str, Any]
+
+
+class CallStore:
+    """``open`` it before the first call. A row's lists and objects are stored as JSON."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="records")
+        self._database: sqlite3.Connection | None = None
+
+    async def open(self) -> None:
+        """Raises ResourceError when the file cannot be opened or is no database."""
+        try:
+            await self._run(self._open)
+        except (OSError, sqlite3.Error) as error:
+            raise ResourceError(
+                f"cannot open the call records in {self._path} ({error})", remedy="check records.database"
+            ) from error
+
+    async def write(self, row: Row) -> None:
+        """Insert the row, or update the columns it names. Raises sqlite3.Error."""
+        await self._run(self._write, row)
+
+    async def get(self, call_id: str) -> Row | None:
+        row: Row | None = await self._run(self._get, call_id)
+        return row
+
+    async def close(self) -> None:
+        await self._run(self._close)
+        self._executor.shutdown()
+
+    # ------------------------------------------------------------------ in the thread
+
+    async def _run(self, function: Any, *args: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, function, *args)
+
+    def _open(self) -> None:
+        Path(self._path).parent.mkdir(parents=True, exist_ok=True)
+        database = sqlite3.connect(self._path)
+        database.row_factory = sqlite3.Row
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=NORMAL")
+        database.executescript(SCHEMA)
+        database.execute("UPDATE calls SET outcome = 'lost' WHERE outcome = 'active'")
+        database.commit()
+        self._database = database
+
+    def _write(self, row: Row) -> None:
+        assert self._database is not None
+        values = {
+            name: orjson.dumps(value).decode() if isinstance(value, dict | list | tuple) else value
+            for name, value in row.items()
+        }
+        columns = ", ".join(values)
+        marks = ", ".join(f":{name}" for name in values)
+        updates = ", ".join(f"{name} = excluded.{name}" for name in values if name != "id")
+        with self._database:
+            self._database.execute(
+                f"INSERT INTO calls ({columns}) VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET {updates}",
+                values,
+            )
+
+    def _get(self, call_id: str) -> Row | None:
+        assert self._database is not None
+        row = self._database.execute("SELECT * FROM calls WHERE id = ?", (call_id,)).fetchone()
+        return dict(row) if row is not None else None
+
+    def _close(self) -> None:
+        if self._database is not None:
+            self._database.close()

@@ -1,0 +1,1 @@
+"""What operators and their monitoring read over HTTP, on loopback unless configured otherwise."""

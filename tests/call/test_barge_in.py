@@ -1,0 +1,48 @@
+"""Suspect, commit, forget: on streams of voiced (#) and unvoiced (.) frames."""
+
+import pytest
+
+from bot.call.barge_in import BargeIn, BargeInParams
+from bot.call.turns import Input
+
+PARAMS = BargeInParams(suspect_ms=120, commit_ms=500)
+
+
+def decide(frames: str) -> list[tuple[int, Input]]:
+    """Decisions with the millisecond at whose end they fell."""
+    barge_in = BargeIn(PARAMS)
+    decisions = [(20 * (n + 1), barge_in.frame(frame == "#")) for n, frame in enumerate(frames)]
+    return [(ms, decision) for ms, decision in decisions if decision is not None]
+
+
+@pytest.mark.parametrize(
+    ("frames", "expected"),
+    [
+        ("." * 100, []),
+        ("#" * 5 + "." * 50, []),
+        ("#" * 30, [(120, Input.SPEECH), (500, Input.COMMIT)]),
+        ("." * 10 + "#" * 25, [(320, Input.SPEECH), (700, Input.COMMIT)]),
+        ("#" * 12 + "." * 20, [(120, Input.SPEECH), (480, Input.QUIET)]),
+        ("##.##.##.##.##.##.##.##.##.##.", [(160, Input.SPEECH), (500, Input.COMMIT)]),
+        ("#..#..#..#..#..#..#..#..#..#..#..#", []),
+    ],
+    ids=["silence", "click", "speech", "later", "mm-hm", "syllables", "sparse noise"],
+)
+def test_decisions(frames: str, expected: list[tuple[int, Input]]) -> None:
+    assert decide(frames) == expected
+
+
+def test_a_second_try_starts_afresh() -> None:
+    assert decide("#" * 12 + "." * 20 + "#" * 25)[2:] == [(760, Input.SPEECH), (1140, Input.COMMIT)]
+
+
+def test_what_the_server_suspected_is_forgotten_without_voice() -> None:
+    barge_in = BargeIn(PARAMS)
+    barge_in.suspect()
+    assert [barge_in.frame(False) for _ in range(12)][-1] is Input.QUIET
+
+
+def test_what_the_server_suspected_is_committed_with_voice() -> None:
+    barge_in = BargeIn(PARAMS)
+    barge_in.suspect()
+    assert [barge_in.frame(True) for _ in range(24)][-1] is Input.COMMIT

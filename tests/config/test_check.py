@@ -1,0 +1,172 @@
+"""Every rule of ``check`` and every step of ``legacy``: settings that bring a finding, and neighbours that do not."""
+
+import pytest
+
+from bot.config.check import KNOWN_TOOLS, check
+from bot.config.legacy import adapt
+from bot.config.problem import Finding, dotted
+from bot.config.rules import Subject
+from bot.config.settings import Settings
+
+ELSEWHERE = {"base_url": "wss://api.x.ai/v1/realtime"}
+
+
+def findings(raw: dict[str, object], provider: str = "offline") -> list[Finding]:
+    settings, found = adapt(Settings.model_validate(raw))
+    return found + check(Subject(settings, provider, KNOWN_TOOLS))
+
+
+def rtp(**values: object) -> dict[str, object]:
+    return {"media": {"rtp": values}}
+
+
+def agent(**values: object) -> dict[str, object]:
+    return {"agents": {"default": values}}
+
+
+FOUND: list[tuple[dict[str, object], str, str, str]] = [
+    ({"openai": {"model": "gpt-4o-realtime-preview"}}, "warning", "openai.model", "gpt-realtime-2.1 is used"),
+    ({"openai": {"model": "gpt-4o-mini-realtime-preview"}}, "warning", "openai.model", "was retired"),
+    ({"openai": {"model": "gpt-4o-realtime-preview", **ELSEWHERE}}, "warning", "openai.model", "kept"),
+    ({"openai": {"model": "gpt-realtime"}}, "warning", "openai.model", "ends on 2027-01-20"),
+    ({"openai": {"model": "gpt-realtime-mini"}}, "warning", "openai.model", "ends on 2027-01-20"),
+    ({"openai": {"voice": "fable"}}, "warning", "openai.voice", "not a Realtime voice; marin is used"),
+    (agent(voice="onyx"), "warning", "agents.default.voice", "not a Realtime voice"),
+    ({"openai": {"voice": "marine"}}, "warning", "openai.voice", "did you mean marin?"),
+    ({"openai": {"dialect": "beta"}}, "error", "openai.dialect", "ended the beta"),
+    ({"openai": {"base_url": "https://api.openai.com"}}, "error", "openai.base_url", "no WebSocket address"),
+    ({"offline": {"url": "localhost:1"}}, "error", "offline.url", "no WebSocket address"),
+    ({"openai": {"modalities": ["text"]}}, "error", "openai.modalities", "no voice on the telephone"),
+    ({"openai": {"modalities": []}}, "error", "openai.modalities", "Invalid modalities: []"),
+    (
+        {"openai": {"modalities": ["audio"], "dialect": "beta", **ELSEWHERE}},
+        "error",
+        "openai.modalities",
+        "Invalid",
+    ),
+    (
+        {"openai": {"turn_detection": {"type": "semantic_vad", "threshold": 0.5}}},
+        "error",
+        "openai.turn_detection.threshold",
+        "belongs to server_vad",
+    ),
+    (
+        agent(turn_detection={"eagerness": "low"}),
+        "error",
+        "agents.default.turn_detection.eagerness",
+        "semantic_vad",
+    ),
+    (
+        {"openai": {"transcription": {"model": "whisper-1", "keywords": ["a"]}}},
+        "warning",
+        "openai.transcription.keywords",
+        "takes no keywords",
+    ),
+    ({"vad": {"webrtc_aggressiveness": 0}}, "warning", "vad.webrtc_aggressiveness", "gate flutters"),
+    ({"vad": {"energy_threshold": 1000}}, "warning", "vad.energy_threshold", "deafens the gate"),
+    ({"barge_in": {"commit_ms": 100}}, "error", "barge_in.commit_ms", "before suspect_ms (120)"),
+    (agent(barge_in={"suspect_ms": 900}), "error", "agents.default.barge_in.commit_ms", "before suspect_ms"),
+    ({"asterisk": {"url": "127.0.0.1:8088"}}, "error", "asterisk.url", "http://HOST:8088"),
+    (rtp(ports="30000-20000"), "error", "media.rtp.ports", "no range"),
+    (rtp(ports="80-9000"), "error", "media.rtp.ports", "between 1024 and 65535"),
+    (rtp(ports="20000-70000"), "error", "media.rtp.ports", "no range"),
+    (rtp(ports="20000-20098"), "error", "media.rtp.ports", "99 ports, but calls.max_calls is 100"),
+    (rtp(source="first"), "warning", "media.rtp.source", "`announced` takes only"),
+    (rtp(external_host="0.0.0.0"), "error", "media.rtp.external_host", "no address that Asterisk"),
+    (rtp(bind="192.0.2.1"), "warning", "media.rtp.external_host", "send the audio to itself"),
+    (rtp(bind="::"), "warning", "media.rtp.bind", "to the network"),
+    ({"web": {"bind": "0.0.0.0"}}, "warning", "web.bind", "without a password"),
+    ({"calls": {"max_call_seconds": 0}}, "error", "calls.max_call_seconds", "end every call"),
+    ({"calls": {"time_zone": "Europe/Berln"}}, "error", "calls.time_zone", "did you mean Europe/Berlin?"),
+    ({"calls": {"time_zone": "/etc/passwd"}}, "error", "calls.time_zone", "unknown time zone"),
+    ({"agents": {"a": {}}}, "warning", "agents.a", "no call selects it"),
+    ({"agents": {"a": {"match": {}}}}, "error", "agents.a.match", "matches every call"),
+    (agent(match={"extension": "1"}), "warning", "agents.default.match", "whatever its match says"),
+    (
+        {"agents": {"a": {"match": {"extension": "_1XX"}}}},
+        "warning",
+        "agents.a.match.extension",
+        "looks like an Asterisk pattern",
+    ),
+    (agent(tools=["hangup"]), "error", "agents.default.tools[0]", "did you mean hangup_call?"),
+    ({"openai": {"tools": ["qqqq"]}}, "error", "openai.tools[0]", "known tools: hangup_call, transfer_call"),
+    (agent(tools=["transfer_call"]), "error", "agents.default.tools[0]", "nowhere to go"),
+    (agent(greeting="Hi {caller_nam}"), "error", "agents.default.greeting", "did you mean caller_name?"),
+    (agent(instructions="{zzz}"), "error", "agents.default.instructions", "unknown placeholder {zzz}"),
+    (agent(greeting="{var:ID}"), "error", "agents.default.greeting", "add ID to calls.variables"),
+]
+
+
+@pytest.mark.parametrize(("raw", "severity", "path", "words"), FOUND)
+def test_found(raw: dict[str, object], severity: str, path: str, words: str) -> None:
+    found = [f for f in findings(raw) if (f.severity, dotted(f.path)) == (severity, path)]
+    assert any(words in f"{f.message}; {f.remedy}" for f in found), findings(raw)
+
+
+FINE: list[dict[str, object]] = [
+    {},
+    {"modalities": ["text", "audio"]},
+    {"openai": {"model": "gpt-realtime-2", "voice": "cedar", "tools": []}},
+    {"openai": {"dialect": "beta", "model": "qwen", "voice": "Cherry", **ELSEWHERE}},
+    {"openai": {"turn_detection": {"type": "semantic_vad", "eagerness": "low"}}},
+    {"vad": {"webrtc_aggressiveness": 3, "energy_threshold": 999}},
+    {"barge_in": {"suspect_ms": 200, "commit_ms": 200}},
+    rtp(ports="20000-20099", bind="127.0.0.2", external_host="localhost"),
+    rtp(ports="20001-20100"),
+    {"agents": {"a": {"match": {"caller": "+49*"}}, "default": {"tools": []}}},
+    agent(
+        instructions='Say {"a": 1} {} {date} {time} {time_zone} {caller_number} {caller_name} {dialled_number}'
+    ),
+    {**agent(greeting="{var:ID}"), "calls": {"variables": ["ID"], "time_zone": "Europe/Berlin"}},
+    {**agent(tools=["transfer_call"]), "destinations": {"desk": {"context": "a", "exten": "1"}}},
+]
+
+
+@pytest.mark.parametrize("raw", FINE)
+def test_fine(raw: dict[str, object]) -> None:
+    assert findings(raw) == []
+
+
+@pytest.mark.parametrize(
+    ("openai", "severities"),
+    [
+        ({}, ["error"]),
+        ({"api_key": "k"}, []),
+        (ELSEWHERE, ["warning"]),
+        ({**ELSEWHERE, "headers": {"Authorization": "x"}}, []),
+    ],
+)
+def test_api_key_of_a_chosen_provider(openai: dict[str, object], severities: list[str]) -> None:
+    assert [f.severity for f in findings({"openai": openai}, provider="openai")] == severities
+
+
+def test_long_calls_matter_to_openai_only() -> None:
+    raw: dict[str, object] = {"calls": {"max_call_seconds": 7200}, "openai": {"api_key": "k"}}
+    assert "60 minutes" in findings(raw, provider="openai")[0].message
+    assert findings(raw) == []
+
+
+def test_what_old_spellings_become() -> None:
+    raw = {
+        "openai": {"model": "gpt-4o-realtime-preview", "voice": "nova", "tools": [], "turn_detection": {}},
+        "agents": {"default": {"voice": "fable"}, "b": {"match": {"args": "b"}, "voice": "ash"}},
+    }
+    settings, _ = adapt(Settings.model_validate(raw))
+    assert (settings.openai.model, settings.openai.voice, settings.openai.tools) == (
+        "gpt-realtime-2.1",
+        "marin",
+        None,
+    )
+    assert [a.voice for a in settings.agents.values()] == ["marin", "ash"]
+    assert settings.openai.turn_detection == Settings().openai.turn_detection
+
+
+def test_other_services_keep_model_and_voice() -> None:
+    raw = {"openai": {"model": "gpt-4o-realtime-preview", "voice": "nova", **ELSEWHERE}}
+    settings, _ = adapt(Settings.model_validate(raw))
+    assert (settings.openai.model, settings.openai.voice) == ("gpt-4o-realtime-preview", "nova")
+
+
+def test_known_tools_come_from_the_caller() -> None:
+    settings = Settings.model_validate(agent(tools=["weather"]))
+    assert check(Subject(settings, "offline", frozenset({"weather"}))) == []
