@@ -2,8 +2,8 @@
 
     python -m bench.vad_table      (needs espeak-ng; ten seconds)
 
-Speech is espeak-ng's, four voices; everything is 8 kHz through G.711. A frame of speech is within 25 dB of the
-sentence's loudest; the first 1.5 s of each sound, in which webrtcvad learns the noise, do not count.
+Speech is espeak-ng's, four voices; everything is 8 kHz through G.711. Speech frames are those within 25 dB of
+the sentence's loudest; the first 1.5 s of each sound, in which webrtcvad learns the noise, do not count.
 """
 
 import io
@@ -113,7 +113,7 @@ def sounds() -> list[Sound]:
     found += [Sound(f"babble {rms}", rms * babble, none) for rms in (100, 300)]
     found += [Sound(f"music {rms}", rms * music(rng, 60), none) for rms in (100, 300, 1000)]
     back = echo(agent, rng)
-    for db in (6, 12, 24, 36, 48):
+    for db in (6, 12, 24, 28, 32, 36):
         level = AGENT_RMS * 10 ** (-db / 20)
         found.append(Sound(f"echo −{db} dB", level * back + quiet[: len(back)], none))
     return found

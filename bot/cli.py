@@ -11,7 +11,6 @@ import uvloop
 
 from bot import __version__, app
 from bot.config.load import Loaded, load
-from bot.config.settings import Logging
 from bot.errors import VoicebotError
 from bot.log import configure
 
@@ -66,7 +65,7 @@ def version() -> None:
 def _load(path: Path) -> Loaded:
     loaded = load(path)
     for warning in loaded.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        print(warning, file=sys.stderr)
     configure(loaded.settings.logging)
     return loaded
 
@@ -89,11 +88,10 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 def main() -> NoReturn:
     """Entry point: whatever a person can mend is one line, without a traceback."""
-    configure(Logging())
     try:
         cli(standalone_mode=True)
     except VoicebotError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(error, file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)

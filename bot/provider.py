@@ -21,24 +21,29 @@ async def model_endpoint(loaded: Loaded) -> AsyncIterator[Endpoint]:
     """The endpoint of the configured provider; an embedded model lives as long as the context."""
     openai, offline = loaded.settings.openai, loaded.settings.offline
     if loaded.provider == "openai":
-        yield endpoint(openai, openai.base_url, openai.model)
+        yield endpoint(openai, openai.base_url, openai.model, _secrets(openai))
     elif offline.url:
-        yield endpoint(openai, offline.url, "offline")
+        yield endpoint(openai, offline.url, "offline", {})
     else:
         async with embedded_model(openai.dialect, offline.persona) as url:
-            yield endpoint(openai, url, "offline")
+            yield endpoint(openai, url, "offline", {})
 
 
-def endpoint(openai: OpenAI, base_url: str, model: str) -> Endpoint:
+def _secrets(openai: OpenAI) -> dict[str, str]:
+    """The headers that let us in; they go to ``openai.base_url`` and nowhere else."""
     headers = {name: value.get_secret_value() for name, value in openai.headers.items()}
     if key := openai.api_key.get_secret_value():
         headers |= {"api-key": key} if openai.auth == "api-key" else {"Authorization": f"Bearer {key}"}
-    if openai.dialect == "beta":
-        headers["OpenAI-Beta"] = "realtime=v1"
+    return headers
+
+
+def endpoint(openai: OpenAI, base_url: str, model: str, headers: dict[str, str]) -> Endpoint:
+    """Where a session is opened, in the configured dialect."""
+    beta = {"OpenAI-Beta": "realtime=v1"} if openai.dialect == "beta" else {}
     separator = "&" if "?" in base_url else "?"
     return Endpoint(
         url=f"{base_url}{separator}model={quote(model)}",
-        headers=headers,
+        headers=headers | beta,
         dialect=openai.dialect,
         connect_timeout=openai.connect_timeout,
     )

@@ -73,11 +73,11 @@ class _Polyphase:
         samples[waiting:available] = np.frombuffer(pcm, "<i2")
         self._history = samples[groups * self._group_in : available].copy()
         windows: Floats = np.ndarray((rows, len(self._matrix)), np.float32, samples, strides=(hop * 4, 4))
-        out = windows.dot(self._matrix).ravel()[: groups * self._group_out]
+        out: Floats = windows.dot(self._matrix).ravel()[: groups * self._group_out]
         np.rint(out, out=out)
         np.minimum(out, 32767, out=out)
         np.maximum(out, -32768, out=out)
-        return bytes(out.astype("<i2").data)
+        return out.astype("<i2").tobytes()
 
     def _drain(self, samples: int) -> bytes:
         """What ``samples`` zeros push out; then as new."""

@@ -23,7 +23,7 @@ class VadParams:
     webrtc_aggressiveness: int = 1
     enhanced_enabled: bool = True
     confidence_threshold: float = 0.6
-    energy_threshold: float = 300
+    energy_threshold: float = 200
 
 
 class Vad:

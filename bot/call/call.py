@@ -18,7 +18,6 @@ from bot.call.downlink import Downlink
 from bot.call.journal import Journal
 from bot.call.leg import Leg
 from bot.call.ports import Departure
-from bot.call.turns import Input
 from bot.call.uplink import Uplink
 from bot.config.settings import Settings
 from bot.errors import AriError, ModelError, ResourceError
@@ -68,7 +67,6 @@ class Call:
         self._tasks: set[asyncio.Task[None]] = set()
         self._group: asyncio.TaskGroup | None = None
         self._model: RealtimeClient | None = None
-        self._uplink: Uplink | None = None
         self._socket: RtpSocket | None = None
         self._recorder: Recorder | None = None
         self._last_datagram = self._loop.time()
@@ -154,7 +152,7 @@ class Call:
         if self._house.recorders is not None:
             self._recorder = self._house.recorders.open(self.id, brief.codec)
         record = self._recorder
-        self._uplink = Uplink(brief.uplink, self._on_voice, on_frame=record.caller if record else None)
+        uplink = Uplink(brief.uplink, on_frame=record.caller if record else None)
         return Conversation(
             Script(
                 instructions=brief.request.instructions,
@@ -164,7 +162,7 @@ class Call:
                 protect_greeting=brief.protect_greeting,
             ),
             self._model,
-            self._uplink,
+            uplink,
             Downlink(
                 brief.codec, brief.model_codec, brief.sender(), on_frame=record.agent if record else None
             ),
@@ -177,10 +175,6 @@ class Call:
         )
 
     # ------------------------------------------------------------------ events
-
-    def _on_voice(self, heard: Input) -> None:
-        if self.conversation is not None:
-            self.conversation.voice(heard)
 
     def _on_model(self, event: Event) -> None:
         if self.conversation is not None:

@@ -57,6 +57,7 @@ class Conversation:
         self._script = script
         self._model = model
         self._uplink = uplink
+        uplink.on_voice = self._give
         self._downlink = downlink
         self._registry = registry
         self._clock = clock
@@ -122,10 +123,6 @@ class Conversation:
             self._caller_stopped = None
 
     # ------------------------------------------------------------------ the phone
-
-    def voice(self, heard: Input) -> None:
-        """The local detector over the agent's voice: SPEECH, COMMIT or QUIET."""
-        self._give(heard)
 
     def hold(self, held: bool) -> None:
         """The caller put us on hold, or came back: meanwhile silence goes up."""

@@ -46,18 +46,17 @@ class Uplink:
     def __init__(
         self,
         params: UplinkParams,
-        on_voice: Callable[[Input], None],
         canceller: Canceller | None = None,
         on_frame: Callable[[bytes], None] | None = None,
     ) -> None:
         self.gate = Gate()
         self.reorder = Reorder(reorder_ms=params.reorder_ms)
+        self.on_voice: Callable[[Input], None] = lambda heard: None
         self.agent_audible = False
         self.held = False
         self.bad = 0
         self.last_voiced: float | None = None
         self._params = params
-        self._on_voice = on_voice
         self._on_frame = on_frame
         self._canceller = canceller
         self._concealer = Concealer()
@@ -150,7 +149,7 @@ class Uplink:
         if voiced:
             self.last_voiced = self._now
         if self.agent_audible and (heard := self._barge_in.frame(voiced)):
-            self._on_voice(heard)
+            self.on_voice(heard)
         self._out.append(self.gate.push(frame))
 
     def _take(self) -> bytes:

@@ -9,8 +9,8 @@ from pathlib import Path as FilePath
 
 from bot.config.problem import Finding, Path
 
-_REFERENCE = re.compile(r"\$\{([^}]*)(\}?)")
-_NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
+_REFERENCE = re.compile(r"\$\{([^}\n]*)(\}?)")
+_NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?")
 
 
 class Environment:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path as FilePath
+from textwrap import shorten
 from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
@@ -150,7 +151,7 @@ def _shown(value: Any) -> str:
         return "a block of keys"
     if isinstance(value, list):
         return "a list"
-    return "nothing" if value in (None, "") else f"`{value}`"
+    return "nothing" if value in (None, "") else f"`{shorten(str(value), 60)}`"
 
 
 def _remove(data: dict[str, Any], path: Path, missing: bool) -> None:

@@ -44,4 +44,6 @@ class Problem:
         mark = "warning: " if self.severity == "warning" else ""
         where = f"{self.path}: " if self.path else ""
         end = " " if self.message.endswith(".") else "; "
-        return f"{place}: {mark}{where}{self.message}" + (f"{end}{self.remedy}" if self.remedy else "")
+        text = f"{place}: {mark}{where}{self.message}" + (f"{end}{self.remedy}" if self.remedy else "")
+        # Values from the file are shown, and may have lines of their own.
+        return " ".join(text.split())

@@ -6,6 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
+import structlog
 import uvloop
 
 from bot.config.settings import Logging

@@ -16,6 +16,9 @@ from bot.offline.persona import Intent, Persona
 
 MATCH_THRESHOLD = 0.62
 SAME_WORD = 0.78
+FUZZY_LETTERS = 4
+INTENT_LEAD = 0.15
+"""How much better an answer must match to be preferred: in «thank you, goodbye» the goodbye counts."""
 _LITTLE_WORDS = frozenset(
     re.findall(
         r"\w+",
@@ -105,7 +108,7 @@ class Brain:
         by_answer = max((_best(said, entry.questions) for entry in self._persona.answers), default=0.0)
         if max(by_intent, by_answer) < MATCH_THRESHOLD:
             return [Say(self._persona.fallback)]
-        if by_intent >= by_answer:
+        if by_intent >= max(MATCH_THRESHOLD, by_answer - INTENT_LEAD):
             intent = max(intents, key=lambda one: _best(said, one.phrases))
             before: list[Say | Call] = [Say(intent.say)] if intent.say else []
             return [*before, _call_of(intent)]
@@ -169,5 +172,9 @@ def _match(heard: Sequence[str], phrase: Sequence[str]) -> float:
 def _closeness(word: str, others: Sequence[str]) -> float:
     if word in others:
         return 1.0
-    best = max((SequenceMatcher(None, word, other).ratio() for other in others), default=0.0)
+    # Short words are too easily alike: «by» is not «bye».
+    if len(word) < FUZZY_LETTERS:
+        return 0.0
+    long = (other for other in others if len(other) >= FUZZY_LETTERS)
+    best = max((SequenceMatcher(None, word, other).ratio() for other in long), default=0.0)
     return best if best >= SAME_WORD else 0.0

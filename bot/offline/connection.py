@@ -5,6 +5,7 @@ the session's state changed, whichever task changed it.
 """
 
 import asyncio
+import base64
 import contextlib
 import re
 
@@ -18,9 +19,10 @@ from bot.offline.brain import Brain, Call, read_turn
 from bot.offline.config import Json
 from bot.offline.ears import Ears
 from bot.offline.formats import bytes_per_ms, encode
+from bot.offline.orders import Answer, Halt, Hear, Send
 from bot.offline.parse import Refusal
 from bot.offline.response import ResponseWriter
-from bot.offline.session import Answer, Halt, Hear, Send, Session, encoded
+from bot.offline.session import Session
 from bot.offline.voice import Voice
 
 log = structlog.get_logger()
@@ -111,11 +113,7 @@ class Connection:
             self._outgoing.put_nowait(output.event)
 
     async def _hear(self, order: Hear) -> None:
-        try:
-            transcript = await self._ears.hear(order.pcm, order.rate, order.turn)
-        except VoicebotError as error:
-            log.error("offline_ears_failed", error=str(error))
-            transcript = ""
+        transcript = await self._ears.hear(order.pcm, order.rate, order.turn)
         self._session.heard(order.item_id, transcript)
         self._flush()
 
@@ -160,7 +158,7 @@ class Connection:
             step = DELTA_MS * bytes_per_ms(writer.response.config.output_format)
             for at in range(0, len(audio), step):
                 delta = audio[at : at + step]
-                writer.audio(encoded(delta), len(delta))
+                writer.audio(base64.b64encode(delta).decode("ascii"), len(delta))
                 self._flush()
                 sent_ms += DELTA_MS
                 await self._pace(started, sent_ms)

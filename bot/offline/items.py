@@ -3,6 +3,7 @@
 Content is kept in ``ga`` names. Audio itself is not kept, only how long it is.
 """
 
+import secrets
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -61,3 +62,8 @@ def item_from_wire(wire: Json, item_id: str) -> Item:
     item.arguments = wire.get("arguments") or ""
     item.output = wire.get("output") or ""
     return item
+
+
+def new_id(kind: str) -> str:
+    """A fresh identifier, ``item_…``, ``resp_…``, ``event_…``."""
+    return f"{kind}_{secrets.token_hex(10)}"

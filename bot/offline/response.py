@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from bot.offline.config import Json, SessionConfig
 from bot.offline.dialect import Dialect
 from bot.offline.formats import bytes_per_ms
-from bot.offline.items import Item, Status
+from bot.offline.items import Item, Status, new_id
 from bot.offline.usage import NO_USAGE, Usage
 
 
@@ -45,13 +45,11 @@ class ResponseWriter:
         dialect: Dialect,
         emit: Callable[..., None],
         join: Callable[[Item], str | None],
-        new_id: Callable[[str], str],
     ) -> None:
         self.response = response
         self._dialect = dialect
         self._emit = emit
         self._join = join
-        self._new_id = new_id
         self._open: Item | None = None
         self._previous: str | None = None
         self._audio_bytes = 0
@@ -59,7 +57,7 @@ class ResponseWriter:
 
     def begin_message(self) -> None:
         """Opens the agent's message: spoken or written, as the response's modality says."""
-        self._add_item(Item(self._new_id("item"), "message", role="assistant", status="in_progress"))
+        self._add_item(Item(new_id("item"), "message", role="assistant", status="in_progress"))
         self._audio_bytes = 0
         part = {"type": "audio", "transcript": ""} if self._spoken else {"type": "text", "text": ""}
         self._emit("response.content_part.added", **self._place, content_index=0, part=part)
@@ -101,8 +99,8 @@ class ResponseWriter:
 
     def call(self, name: str, arguments: str) -> None:
         """A whole function call; ``arguments`` is JSON."""
-        item = Item(self._new_id("item"), "function_call", status="in_progress")
-        item.name, item.call_id = name, self._new_id("call")
+        item = Item(new_id("item"), "function_call", status="in_progress")
+        item.name, item.call_id = name, new_id("call")
         self._add_item(item)
         place = self._place | {"call_id": item.call_id}
         self._emit("response.function_call_arguments.delta", **place, delta=arguments)

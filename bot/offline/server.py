@@ -25,9 +25,10 @@ from bot.offline.brain import Brain
 from bot.offline.connection import Connection
 from bot.offline.dialect import DIALECTS
 from bot.offline.ears import Ears, ScriptedEars, WhisperEars
+from bot.offline.items import new_id
 from bot.offline.parse import Refusal
 from bot.offline.persona import DEFAULT_PERSONA, load_persona
-from bot.offline.session import Session, new_id
+from bot.offline.session import Session
 from bot.offline.voice import RememberingVoice, SyntheticVoice, Voice, open_voice
 
 log = structlog.get_logger()

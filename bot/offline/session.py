@@ -5,61 +5,20 @@ that the edge is speaking. Everything to send and to do comes out of ``drain``, 
 the audio received.
 """
 
-import base64
 import binascii
-import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
-from bot.offline import usage
 from bot.offline.config import Json
 from bot.offline.conversation import Conversation
 from bot.offline.dialect import Dialect
 from bot.offline.hearing import Heard, InputBuffer, SpeechStarted
-from bot.offline.items import Item, item_from_wire
+from bot.offline.items import Item, new_id
+from bot.offline.orders import Answer, Halt, Hear, Output, Send
 from bot.offline.parse import Refusal, parse
-from bot.offline.response import Response, ResponseWriter
+from bot.offline.response import ResponseWriter
+from bot.offline.responses import Responses
 
 MIN_COMMIT_MS = 100
-
-
-@dataclass(frozen=True)
-class Send:
-    """A server event for the client."""
-
-    event: Json
-
-
-@dataclass(frozen=True)
-class Hear:
-    """Turn ``turn`` (from 0) of the caller, PCM16 at ``rate``: to be understood and told to ``heard``."""
-
-    item_id: str
-    pcm: bytes
-    rate: int
-    turn: int
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A response has begun: think, then speak through ``writer(response_id)`` and ``finish`` it."""
-
-    response_id: str
-
-
-@dataclass(frozen=True)
-class Halt:
-    """The response was cancelled and is already closed: say no more of it."""
-
-    response_id: str
-
-
-Output = Send | Hear | Answer | Halt
-
-
-def new_id(kind: str) -> str:
-    """A fresh identifier, ``item_…``, ``resp_…``, ``event_…``."""
-    return f"{kind}_{secrets.token_hex(10)}"
 
 
 class Session:
@@ -75,10 +34,7 @@ class Session:
         self._input = InputBuffer(self.config.input_format, self.config.turn_detection)
         self._turn_item_id = ""
         self._turns = 0
-        self._writers: dict[str, ResponseWriter] = {}
-        self._active: ResponseWriter | None = None
-        self._has_spoken = False
-        self._usage = usage.NO_USAGE
+        self._responses = Responses(dialect, self.conversation, self._emit)
         self._playing_until_ms: int | None = None
         self._handlers: dict[str, Callable[[Json], None]] = {
             "session.update": self._update,
@@ -134,13 +90,11 @@ class Session:
 
     def writer(self, response_id: str) -> ResponseWriter:
         """The running response; ``KeyError`` when it was cancelled."""
-        return self._writers[response_id]
+        return self._responses.running[response_id]
 
     def finish(self, response_id: str, error: Json | None = None) -> None:
         """The response is complete, or failed with ``error``."""
-        writer = self._writers[response_id]
-        writer.finish("failed" if error else "completed", error=error)
-        self._forget(writer)
+        self._end(self.writer(response_id), "failed" if error else "completed", error=error)
 
     def refuse(self, refusal: Refusal) -> None:
         """Sends an ``error`` event."""
@@ -177,7 +131,7 @@ class Session:
         if wire.get("model", self._model) != self._model:
             raise Refusal("cannot_update_model", "The model of a session cannot be changed.", "session.model")
         config = self.dialect.update(self.config, wire)
-        if self._has_spoken and config.voice != self.config.voice:
+        if self._responses.has_spoken and config.voice != self.config.voice:
             raise Refusal(
                 "cannot_update_voice",
                 "Cannot update a conversation's voice if assistant audio is present.",
@@ -211,8 +165,8 @@ class Session:
                 audio_start_ms=edge.audio_start_ms,
                 item_id=self._turn_item_id,
             )
-            if self._active is not None and detection["interrupt_response"]:
-                self._cancel(self._active, "turn_detected")
+            if self._responses.active is not None and detection["interrupt_response"]:
+                self._cancel(self._responses.active, "turn_detected")
             return
         self._emit(
             "input_audio_buffer.speech_stopped", audio_end_ms=edge.audio_end_ms, item_id=self._turn_item_id
@@ -223,7 +177,7 @@ class Session:
 
     def _respond_to_turn(self, *, idle: bool = False) -> None:
         try:
-            self._begin(self._response({}, idle=idle))
+            self._begin({}, idle=idle)
         except Refusal as refusal:
             self.refuse(refusal)
 
@@ -256,7 +210,7 @@ class Session:
         """``idle_timeout_ms`` after the last response has been played, on the clock of the audio received."""
         timeout_ms = (self.config.turn_detection or {}).get("idle_timeout_ms")
         played_ms = self._playing_until_ms
-        if timeout_ms is None or played_ms is None or self._active or self._input.speaking:
+        if timeout_ms is None or played_ms is None or self._responses.active or self._input.speaking:
             return
         if self._input.end_ms < played_ms + timeout_ms:
             return
@@ -303,72 +257,30 @@ class Session:
     # ------------------------------------------------------------------------ responses
 
     def _create_response(self, event: Json) -> None:
-        self._begin(self._response(event.get("response") or {}))
+        self._begin(event.get("response") or {})
 
-    def _response(self, wire: Json, *, idle: bool = False) -> Response:
-        joins = wire.get("conversation") != "none"
-        return Response(
-            id=new_id("resp"),
-            config=self.dialect.update(self.config, wire | {"instructions": None}),
-            context=self._context(wire.get("input")),
-            in_conversation=joins,
-            conversation_id=self.conversation.id if joins else None,
-            instructions=wire.get("instructions"),
-            metadata=wire.get("metadata"),
-            idle=idle,
-        )
-
-    def _context(self, given: list[Json] | None) -> list[Item]:
-        if given is None:
-            return list(self.conversation.items)
-        return [
-            self.conversation.get(wire["id"], "retrieve")
-            if wire["type"] == "item_reference"
-            else item_from_wire(wire, new_id("item"))
-            for wire in given
-        ]
-
-    def _begin(self, response: Response) -> None:
-        if response.in_conversation and self._active is not None:
-            raise Refusal(
-                "conversation_already_has_active_response",
-                "Conversation already has an active response in progress: "
-                f"{self._active.response.id}. Wait until the response is finished before creating a new one.",
-            )
-        response.usage = usage.read(response.config, response.context, self._usage)
-        writer = ResponseWriter(response, self.dialect, self._emit, self.conversation.append, new_id)
-        self._writers[response.id] = writer
-        if response.in_conversation:
-            self._active = writer
-            self._usage = replace(response.usage, cached_text=0, cached_audio=0)
+    def _begin(self, wire: Json, *, idle: bool = False) -> None:
+        self._outputs.append(Answer(self._responses.begin(self.config, wire, idle=idle)))
         self._playing_until_ms = None
-        self._outputs.append(Answer(response.id))
 
     def _cancel_response(self, event: Json) -> None:
-        named = event.get("response_id")
-        writer = self._writers.get(named) if named else self._active
+        writer = self._responses.find(event.get("response_id"))
         if writer is None:
             raise Refusal("response_cancel_not_active", "Cancellation failed: no active response found")
         self._cancel(writer, "client_cancelled")
 
     def _cancel(self, writer: ResponseWriter, reason: str) -> None:
-        writer.finish("cancelled", reason)
-        self._forget(writer)
+        self._end(writer, "cancelled", reason=reason)
         self._outputs.append(Halt(writer.response.id))
 
-    def _forget(self, writer: ResponseWriter) -> None:
-        del self._writers[writer.response.id]
-        self._has_spoken = self._has_spoken or writer.response.audio_ms > 0
-        if writer is self._active:
-            self._active = None
+    def _end(
+        self, writer: ResponseWriter, status: str, *, reason: str | None = None, error: Json | None = None
+    ) -> None:
+        if writer is self._responses.active:
             self._playing_until_ms = self._input.end_ms + writer.response.audio_ms
+        self._responses.end(writer, status, reason=reason, error=error)
 
     def _emit(self, name: str, /, **fields: object) -> None:
         event_type = self.dialect.event_type(name)
         if event_type is not None:
             self._outputs.append(Send({"type": event_type, "event_id": new_id("event")} | fields))
-
-
-def encoded(data: bytes) -> str:
-    """Audio bytes as the API carries them."""
-    return base64.b64encode(data).decode("ascii")

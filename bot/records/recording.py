@@ -66,9 +66,7 @@ class Recorder:
         length = max(len(self._caller), len(self._agent))
         self._caller.extend(bytes(length - len(self._caller)))
         self._agent.extend(bytes(length - len(self._agent)))
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._executor, self._write, self._take(length))
-        await loop.run_in_executor(self._executor, self._finish)
+        await asyncio.get_running_loop().run_in_executor(self._executor, self._finish, self._take(length))
 
     def _take(self, length: int) -> bytes:
         stereo = np.empty((length // 2, 2), "<i2")
@@ -84,10 +82,18 @@ class Recorder:
                 self._file.setparams((2, 2, RATE_HZ, 0, "NONE", ""))
             self._file.writeframes(stereo)
         except OSError as error:
-            if not self._failed:
-                self._failed = True
-                log.error("recording_failed", path=str(self.path), error=str(error))
+            self._report(error)
 
-    def _finish(self) -> None:
+    def _finish(self, stereo: bytes) -> None:
+        self._write(stereo)
         if self._file is not None:
-            self._file.close()
+            try:
+                self._file.close()
+            except OSError as error:
+                self._report(error)
+
+    def _report(self, error: OSError) -> None:
+        """Once: a full disk fails every write, and the call goes on."""
+        if not self._failed:
+            self._failed = True
+            log.error("recording_failed", path=str(self.path), error=str(error))

@@ -106,7 +106,7 @@ def test_more_audio_after_the_end_is_still_played() -> None:
 
 def test_pause_is_silence_within_a_frame_and_resume_goes_on_there() -> None:
     playout = Playout(ULAW)
-    audio = tone(1000)
+    audio = tone(1000, hz=330)
     playout.append("a", audio)
     before = frames(playout, 5)
     playout.pause()
@@ -132,6 +132,20 @@ def test_no_cut_clicks(codec: Codec, played: int, act: str) -> None:
     after = frames(playout, 3)
     assert np.abs(sound(after, codec)[40:]).max() <= 8
     assert steepest(sound(before + after, codec)) < 1.1 * 12000 * 2 * np.pi * 330 / 8000
+
+
+@pytest.mark.parametrize("act", ["pause", "flush"])
+@pytest.mark.parametrize("ms", [20, 40, 60])
+def test_no_cut_clicks_when_nothing_is_queued(act: str, ms: int) -> None:
+    """The sound goes out with its own last 5 ms, backwards, which are not counted as played."""
+    playout = Playout(ULAW)
+    playout.append("a", tone(ms, hz=330))
+    before = frames(playout, ms // 20)
+    getattr(playout, act)()
+    after = frames(playout, 3)
+    assert playout.played_ms("a") == ms
+    assert np.abs(sound(after)[40:]).max() <= 8
+    assert steepest(sound(before + after)) < 1.1 * 12000 * 2 * np.pi * 330 / 8000
 
 
 def test_flush_drops_what_is_queued_and_what_still_comes() -> None:

@@ -14,7 +14,7 @@ PARAMS = VadParams(
 
 
 def syllables(rms: float, frames: int = 100) -> list[bytes]:
-    """Four a second of a buzz at 120 Hz, which webrtcvad takes for a voice; their peaks are at twice ``rms``."""
+    """A buzz at 120 Hz, on and off four times a second, a voice to webrtcvad; peaks at twice ``rms``."""
     t = np.arange(160 * frames) / 8000
     wave = sum(np.sin(2 * np.pi * 120 * n * t + n * n) / n**0.7 for n in range(2, 28))
     wave *= np.maximum(0, np.sin(2 * np.pi * 4 * t))
@@ -29,7 +29,7 @@ def share(frames: list[bytes], params: VadParams) -> float:
 
 
 def test_a_voice_is_heard_and_silence_is_not() -> None:
-    assert share(syllables(2000), PARAMS) > 0.6
+    assert share(syllables(2000), PARAMS) > 0.4
     assert share([bytes(320)] * 50, PARAMS) == 0
 
 
@@ -44,7 +44,7 @@ def test_the_confidence_is_the_documented_sum() -> None:
 
 
 def test_energy_threshold_deafens_to_quiet_voices() -> None:
-    assert share(syllables(400), replace(PARAMS, energy_threshold=100)) > 0.6
+    assert share(syllables(400), replace(PARAMS, energy_threshold=100)) > 0.4
     assert share(syllables(400), replace(PARAMS, energy_threshold=1500)) == 0
 
 

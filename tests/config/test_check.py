@@ -1,4 +1,4 @@
-"""Every rule of ``check`` and every step of ``legacy``: settings that bring a finding, and neighbours that do not."""
+"""Every rule of ``check`` and step of ``legacy``: settings that bring a finding, and ones that do not."""
 
 import pytest
 
@@ -114,9 +114,8 @@ FINE: list[dict[str, object]] = [
     rtp(ports="20000-20099", bind="127.0.0.2", external_host="localhost"),
     rtp(ports="20001-20100"),
     {"agents": {"a": {"match": {"caller": "+49*"}}, "default": {"tools": []}}},
-    agent(
-        instructions='Say {"a": 1} {} {date} {time} {time_zone} {caller_number} {caller_name} {dialled_number}'
-    ),
+    agent(instructions='Say {"a": 1} {} {date} {time} {time_zone}'),
+    agent(greeting="{caller_number} {caller_name} {dialled_number}"),
     {**agent(greeting="{var:ID}"), "calls": {"variables": ["ID"], "time_zone": "Europe/Berlin"}},
     {**agent(tools=["transfer_call"]), "destinations": {"desk": {"context": "a", "exten": "1"}}},
 ]

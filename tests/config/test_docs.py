@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from bot.config import schema
+from bot.config.schema import keys
 
 DOCS = Path(__file__).parents[2] / "docs"
 ROW = re.compile(r"^\| `([^`]+)` \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
@@ -15,7 +15,7 @@ def rows() -> list[tuple[str, str, str, str]]:
 
 def test_every_key_is_documented_once_with_its_type_and_default() -> None:
     written = sorted((path, kind, default.strip("`")) for path, kind, default, _ in rows())
-    assert written == sorted((key.path, key.type, key.default) for key in schema.keys())
+    assert written == sorted((key.path, key.type, key.default) for key in keys())
 
 
 def test_every_key_has_a_meaning() -> None:

@@ -154,9 +154,17 @@ INVALID_AUDIO = "Invalid modalities: ['audio']. Supported combinations: ['text']
             "config.yaml:1: web.port: the environment variable P is not set; set P, or P_F",
         ),
         ("web: {port: '${not ok}'}", "config.yaml:1: web.port: `${not ok}` is not a reference to a variable"),
-        ("web: {port: '${P'}", "config.yaml:1: web.port: `${P` is not a reference"),
         ("web: {bind: !host x}", "config.yaml:1: web.bind: the tag !host has no meaning here"),
         ("logging: &a {providers: *a}", "config.yaml:1: logging.providers: an alias that contains itself"),
+        ("web: {port: '${P'}", "config.yaml:1: web.port: `${P` is not a reference"),
+        (
+            "web: {port: 'a\n\n  ${b'}",
+            "config.yaml:1: web.port: `${b` is not a reference to a variable; write",
+        ),
+        (
+            "logging: {level: 'a\n\n  b'}",
+            "config.yaml:1: logging.level: expected DEBUG or INFO or WARNING or",
+        ),
         ("? [a]\n: b", "config.yaml:1: ?: a key must be a word, not a list or a mapping"),
         ('modalities: ["audio"]', f"config.yaml:1: modalities: {INVALID_AUDIO}"),
         ('openai: {modalities: ["audio"]}', f"config.yaml:1: openai.modalities: {INVALID_AUDIO}"),
@@ -177,6 +185,7 @@ INVALID_AUDIO = "Invalid modalities: ['audio']. Supported combinations: ['text']
 def test_mistake(bench: Bench, text: str, line: str) -> None:
     lines = bench.refused(text)
     assert any(found.startswith(line) for found in lines), lines
+    assert all(found.startswith("config.yaml") for found in lines), lines
 
 
 @pytest.mark.parametrize(
@@ -291,7 +300,8 @@ agents:
 
 
 def test_empty_blocks_mean_defaults_and_null_means_null_where_it_can(bench: Bench) -> None:
-    text = "openai:\n  voice:\n  turn_detection: null\n  transcription: ~\nvad:\nagents: {default: }\ndestinations:\n"
+    text = "openai:\n  voice:\n  turn_detection: null\n  transcription: ~\nvad:\nagents: {default: }\n"
+    text += "destinations:\n"
     settings = bench.load(text).settings
     assert (settings.openai.voice, settings.vad.webrtc_aggressiveness) == ("marin", 1)
     assert settings.openai.turn_detection is None

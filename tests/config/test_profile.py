@@ -101,7 +101,8 @@ def test_another_detector_inherits_nothing() -> None:
 def test_render() -> None:
     now = datetime(2026, 7, 3, 22, 5, tzinfo=UTC)
     values = variables(now, "Europe/Berlin", "+4930", "Ada {date}", "100", {"ID": "7\n8"})
-    template = '{date} {time} {time_zone} {caller_number} {caller_name} {dialled_number} {var:ID} {var:NO}| {"a": 1} {}'
+    template = "{date} {time} {time_zone} {caller_number} {caller_name} {dialled_number} {var:ID} {var:NO}"
+    template += '| {"a": 1} {}'
     expected = 'Saturday, 4 July 2026 00:05 Europe/Berlin +4930 Ada {date} 100 7 8 | {"a": 1} {}'
     assert render(template, values) == expected
     assert placeholders("{date} {var:ID} {Foo} {a b} {1}") == ["date", "var:ID", "Foo"]

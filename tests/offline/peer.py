@@ -5,7 +5,7 @@ import base64
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import openai.types.beta.realtime as beta_types
@@ -14,7 +14,8 @@ from pydantic import Field, TypeAdapter
 from websockets.asyncio.client import ClientConnection, connect
 
 from bot.offline.dialect import DIALECTS
-from bot.offline.session import Answer, Halt, Hear, Send, Session
+from bot.offline.orders import Answer, Halt, Hear, Send
+from bot.offline.session import Session
 from bot.offline.voice import synthetic_speech
 
 Event = dict[str, Any]
@@ -57,8 +58,8 @@ def appends(audio: bytes, step: int = 960) -> Iterator[Event]:
 class Driver:
     """The pure session, its edge played by the test. Every event is checked against OpenAI's types."""
 
-    def __init__(self, dialect: str = "ga", model: str = "gpt-realtime") -> None:
-        self.dialect = dialect
+    def __init__(self, dialect: Literal["ga", "beta"] = "ga", model: str = "gpt-realtime") -> None:
+        self.dialect: str = dialect
         self.session = Session(DIALECTS[dialect], model, 2_000_000_000)
         self.hears: list[Hear] = []
         self.answers: list[Answer] = []

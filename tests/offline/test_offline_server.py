@@ -241,9 +241,7 @@ async def test_as_a_process_it_says_where_it_listens_and_stops_on_sigterm() -> N
     try:
         assert process.stdout is not None
         async with asyncio.timeout(20):
-            while not (line := (await process.stdout.readline()).decode().strip()).startswith("ws://"):
-                pass
-            async with peer(line) as client:
+            async with peer((await process.stdout.readline()).decode().strip()) as client:
                 await client.until("session.created")
             process.terminate()
             assert await process.wait() == 0

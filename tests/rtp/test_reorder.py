@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -137,6 +138,13 @@ def test_audio_for_time_partly_fed_is_trimmed() -> None:
     assert reorder.push(packet(1), now + 0.080) == [packet(1).payload[80:]]
     assert reorder.push(packet(2), now + 0.085) == [packet(2).payload]
     assert reorder.stats.late == 0
+
+
+def test_a_hole_partly_fed_is_lost_only_for_the_rest() -> None:
+    reorder, now = started()
+    assert reorder.poll(now + 0.070) == [Gap(80, "silent")]
+    assert reorder.push(packet(2), now + 0.071) == []
+    assert reorder.poll(now + 0.111) == [Gap(80, "lost"), packet(2).payload]
 
 
 def test_a_new_ssrc_goes_on_where_the_clock_stands() -> None:
@@ -313,6 +321,27 @@ def test_ten_minutes_stay_with_the_callers_clock(name: str) -> None:
     assert reorder.stats.resyncs == 0
     end = reorder._clock(600.0)
     assert abs(end / 8 - 600_000 * (1 + line.skew)) <= 20 + 1000 * line.jitter
+
+
+def test_jitter_of_40_ms_in_order_costs_nothing() -> None:
+    line = Line(jitter=0.04)
+    arrivals = line.arrivals()
+    reorder = Reorder()
+    reorder.start(0.0)
+    for (arrival, rtp, _), (following, _, _) in pairwise(arrivals):
+        assert reorder.push(rtp, arrival) == [rtp.payload]
+        assert reorder.poll(following) == []
+    assert (reorder.stats.late, reorder.stats.lost) == (0, 0)
+
+
+def test_every_lost_packet_is_counted_and_no_other() -> None:
+    line = Line(loss=0.05, jitter=0.01)
+    sequences = [rtp.sequence for _, rtp, _ in line.arrivals()]
+    missing = sum((b - a) % 2**16 - 1 for a, b in pairwise(sequences))
+    reorder, _, _ = run(line)
+    reorder.poll(line.seconds + 1)
+    assert missing > 50
+    assert (reorder.stats.lost, reorder.stats.late) == (missing, 0)
 
 
 @settings(max_examples=30, deadline=None)

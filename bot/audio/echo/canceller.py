@@ -9,6 +9,7 @@ import numpy as np
 from bot.audio.echo.delay import DelayEstimator
 from bot.audio.echo.detector import LEAST, BargeInDetector, level_db
 from bot.audio.echo.kalman import BLOCK, EchoFilter, Real
+from bot.audio.echo.path import PathWatch, Powers
 
 FRAME_MS = 20
 FRAME_BYTES = 2 * BLOCK
@@ -45,35 +46,6 @@ class Residual(NamedTuple):
     frame: bytes
     speech: bool
     score: float
-
-
-class PathWatch:
-    """Sees that the filter answers for a path that is gone: it predicts much echo, and taking that out adds sound."""
-
-    FRAMES = 12
-    KEEP = 0.95
-    NEAR_ABOVE_FLOOR_DB = 15.0
-    ECHO_BELOW_NEAR_DB = 6.0
-
-    def __init__(self) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        self._seen = 0
-        self._near = self._residual = 0.0
-        self.worse = False
-
-    def changed(self, near: float, residual: float, echo_db: float, floor_db: float) -> bool:
-        """Powers of the frame, and the level of the predicted echo; ``worse`` tells about this frame alone."""
-        near_db = level_db(near)
-        self.worse = False
-        if near_db <= floor_db + self.NEAR_ABOVE_FLOOR_DB or echo_db <= near_db - self.ECHO_BELOW_NEAR_DB:
-            return False
-        self.worse = residual > near
-        self._near = self.KEEP * self._near + near
-        self._residual = self.KEEP * self._residual + residual
-        self._seen += 1
-        return self._seen >= self.FRAMES and self._residual > self._near
 
 
 class EchoCanceller:
@@ -123,7 +95,8 @@ class EchoCanceller:
             return Residual(near, False, LEAST)
         captured = np.frombuffer(near, "<i2").astype(np.float32)
         residual, echo, doubt = self._filter.cancel(captured)
-        self._listen(_power(captured), _power(residual), level_db(_power(echo)), level_db(doubt))
+        cross = float(np.dot(residual, echo)) / BLOCK
+        self._listen(Powers(_power(captured), _power(residual), _power(echo), cross), level_db(doubt))
         frame = np.clip(np.rint(residual), -32768, 32767).astype("<i2").tobytes()
         return Residual(frame, self._detector.speech, self._detector.score)
 
@@ -179,10 +152,10 @@ class EchoCanceller:
         for index in range(last - self._filter.partitions - 1, last):
             self._filter.advance(_samples(self._past[index]))
 
-    def _listen(self, near: float, residual: float, echo_db: float, doubt_db: float) -> None:
-        changed = self._watch.changed(near, residual, echo_db, self._detector.floor_db)
-        self._detector.hear(level_db(residual), echo_db, doubt_db, veto=changed or self._watch.worse)
-        if changed:
+    def _listen(self, frame: Powers, doubt_db: float) -> None:
+        self._watch.look(frame, self._detector.floor_db)
+        self._detector.hear(level_db(frame.residual), level_db(frame.echo), doubt_db, veto=self._watch.veto)
+        if self._watch.changed:
             self._start_anew()
 
     def _start_anew(self) -> None:

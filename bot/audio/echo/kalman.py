@@ -25,7 +25,7 @@ BLOCK = 160
 """Samples of a block: one frame of 20 ms at 8 kHz. Blocks overlap by half in an FFT of 320 (overlap-save)."""
 BINS = BLOCK + 1
 
-TRANSITION = 0.9998
+TRANSITION = 0.9995
 """A, how much of the path survives a block. Its loss is what keeps the filter listening to slow changes."""
 INITIAL_VARIANCE = 0.1
 """P0, the power gain that any bin of any partition may have before anything was heard."""
@@ -73,7 +73,8 @@ class EchoFilter:
         self._far_block = np.zeros(2 * BLOCK, np.float32)
         self._path = np.zeros((partitions, BINS), np.complex64)
         self._variance = np.empty((partitions, BINS), np.float32)
-        self._error_block = np.zeros(2 * BLOCK, np.float32)
+        self._spectra = np.empty((2, BINS), np.complex64)
+        self._blocks = np.empty((2, 2 * BLOCK), np.float32)
         self._products = np.empty((partitions, BINS), np.complex64)
         self._powers = np.empty((partitions, BINS), np.float32)
         self._restart()
@@ -115,21 +116,38 @@ class EchoFilter:
         view = slice(self._newest, self._newest + self.partitions)
         far, far_power = self._far[view], self._far_power[view]
         np.multiply(far, self._path, out=self._products)
-        echo = np.fft.irfft(np.add.reduce(self._products))[BLOCK:]
-        residual = np.subtract(near, echo, out=self._error_block[BLOCK:])
+        np.add.reduce(self._products, out=self._spectra[0])
+        self._spectra[1] = self._path[self._turn]
+        np.fft.irfft(self._spectra, 2 * BLOCK, out=self._blocks)
+        echo = self._blocks[0, BLOCK:].copy()
+        residual = near - echo
         np.multiply(far_power, self._variance, out=self._powers)
         missed = np.add.reduce(self._powers)
         # Parseval: the sum over 161 bins is half of that over 320, and half a block is known to be zero.
         doubt = float(np.add.reduce(missed)) / (BLOCK * BLOCK * 2)
-        block = Block(residual.copy(), echo, doubt)
-        self._correct(far, missed)
-        self._transit(self._turn)
-        self._turn = (self._turn + 1) % self.partitions
-        return block
 
-    def _correct(self, far: Complex, missed: Real) -> None:
-        """Kalman gain and update (Enzner and Vary, eq. 30 ff.); the near end is the observation noise."""
-        error = np.fft.rfft(self._error_block)
+        self._blocks[0, :BLOCK] = 0
+        self._blocks[0, BLOCK:] = residual
+        self._blocks[1, :BLOCK] *= TRANSITION**self.partitions
+        self._blocks[1, BLOCK:] = 0
+        error, path = np.fft.rfft(self._blocks)
+        self._transit(path)
+        self._correct(far, error, missed)
+        return Block(residual, echo, doubt)
+
+    def _transit(self, path: Complex) -> None:
+        """One partition's turn: its answer, cut to 20 ms and aged by a whole round, is ``path``."""
+        turn, kept = self._turn, TRANSITION ** (2 * self.partitions)
+        self._path[turn] = path
+        self._variance[turn] *= kept
+        self._variance[turn] += (1 - kept) * (path.real**2 + path.imag**2)
+        self._turn = (turn + 1) % self.partitions
+
+    def _correct(self, far: Complex, error: Complex, missed: Real) -> None:
+        """Kalman gain and update (Enzner and Vary, section 3); the near end is the observation noise.
+
+        ``_powers`` holds the variance times the far end's power, and ``missed`` its sum over the partitions.
+        """
         power = error.real**2 + error.imag**2
         observed = np.maximum(power - 0.5 * missed, NOISE_SHARE * power)
         self._noise *= NOISE_SMOOTHING
@@ -144,17 +162,6 @@ class EchoFilter:
         self._powers *= -0.5 * certainty
         self._powers += 1
         self._variance *= self._powers
-
-    def _transit(self, turn: int) -> None:
-        """One partition's turn: keep its answer causal and 20 ms long, and let it age by a whole round."""
-        kept = TRANSITION**self.partitions
-        taps = np.fft.irfft(self._path[turn])
-        taps[BLOCK:] = 0
-        taps *= kept
-        path = np.fft.rfft(taps)
-        self._path[turn] = path
-        self._variance[turn] *= kept * kept
-        self._variance[turn] += (1 - kept * kept) * (path.real**2 + path.imag**2)
 
     def seek_focus(self) -> None:
         """Call once per learned block of agent speech: finds where the echo begins, or moves it when it moved."""

@@ -1,0 +1,364 @@
+"""One call's talk in virtual time: real rooms of audio, a fake model, a line that only listens."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bot.audio.g711 import ULAW
+from bot.audio.vad import VadParams
+from bot.call.barge_in import BargeInParams
+from bot.call.conversation import Conversation, Script
+from bot.call.downlink import Downlink
+from bot.call.journal import Journal
+from bot.call.ports import Departure
+from bot.call.turns import State
+from bot.call.uplink import Uplink, UplinkParams
+from bot.config.settings import Destination, Farewell
+from bot.realtime import events
+from bot.rtp.packet import parse
+from bot.rtp.sender import RtpSender
+from bot.tools.hangup import HangupCall
+from bot.tools.registry import ToolRegistry
+from bot.tools.transfer import TransferCall
+from tests.fakes.realtime_model import FakeModel
+
+FRAME_S = 0.02
+SILENCE = b"\xff" * 160
+
+
+def voice(seconds: float) -> list[bytes]:
+    """Something the detectors take for speech: a buzz of 120 Hz with syllables, as μ-law frames."""
+    n = np.arange(int(8000 * seconds))
+    buzz = sum(np.sin(2 * np.pi * 120 * k * n / 8000) / k for k in range(1, 25))
+    envelope = 0.6 + 0.4 * np.sin(2 * np.pi * 4 * n / 8000)
+    g711 = ULAW.encode((buzz * envelope * 3000).astype("<i2").tobytes())
+    return [g711[i : i + 160] for i in range(0, len(g711), 160)]
+
+
+class Line:
+    """A phone and a clock: ``run`` lets time pass in frames."""
+
+    def __init__(self, **script: Any) -> None:
+        self.now = 100.0
+        self.model = FakeModel()
+        self.sent: list[bytes] = []
+        self.ended: list[Departure] = []
+        self.work: list[Coroutine[Any, Any, None]] = []
+        self._sender = RtpSender(0, ssrc=1, sequence=0, timestamp=0)
+        params = UplinkParams(ULAW, None, 40, VadParams(), BargeInParams())
+        uplink = Uplink(params)
+        downlink = Downlink(ULAW, None, RtpSender(0, ssrc=2, sequence=0, timestamp=0))
+        destinations = {"sales": Destination(context="destinations", exten="200")}
+        settings = {
+            "instructions": "Be kind.",
+            "greeting": "",
+            "interruptible": True,
+            "protect_greeting": False,
+        }
+        self.talk = Conversation(
+            Script(farewell=Farewell(), **{**settings, **script}),
+            self.model,
+            uplink,
+            downlink,
+            ToolRegistry([HangupCall(), TransferCall(destinations)]),
+            Journal(began=self.now),
+            clock=lambda: self.now,
+            spawn=self.work.append,
+            send_packet=lambda packet: self.sent.append(parse(packet).payload),
+            on_end=self.ended.append,
+        )
+        self.talk.start_media()
+
+    def run(self, seconds: float, speech: list[bytes] | None = None) -> None:
+        for n in range(round(seconds / FRAME_S)):
+            frame = speech[n % len(speech)] if speech else SILENCE
+            self.talk.datagram(self._sender.packet(frame))
+            self.talk.tick(self.now)
+            self.now += FRAME_S
+
+    def begins(self, response: str = "r1") -> None:
+        self.talk.on_model(events.ResponseCreated(response))
+
+    def says(self, seconds: float, response: str = "r1", item: str = "i1") -> None:
+        n = np.arange(int(24000 * seconds))
+        pcm = (8000 * np.sin(2 * np.pi * 440 * n / 24000)).astype("<i2").tobytes()
+        self.talk.on_model(events.AgentAudio(response, item, 0, pcm))
+
+    def done(self, response: str = "r1", status: str = "completed", reason: str = "") -> None:
+        self.talk.on_model(events.ResponseDone(response, status, reason))
+
+    async def calls(
+        self, name: str, arguments: str = "{}", response: str = "r1", call_id: str = "c1"
+    ) -> None:
+        self.talk.on_model(events.FunctionCall(response, call_id, name, arguments))
+        for work in self.work:
+            await work
+        self.work.clear()
+
+    @property
+    def audible(self) -> list[bool]:
+        return [payload != SILENCE for payload in self.sent]
+
+
+def test_the_line_is_never_silent_on_the_wire() -> None:
+    line = Line()
+    line.run(1)
+    assert line.sent == [SILENCE] * 50
+
+
+def test_what_the_caller_says_reaches_the_model_at_once() -> None:
+    line = Line()
+    line.run(1, voice(1))
+    assert len(line.model.heard) / 48000 == pytest.approx(1, abs=0.021)
+    assert np.abs(np.frombuffer(line.model.heard, "<i2")).max() > 3000
+
+
+def test_while_the_agent_is_heard_the_model_hears_silence() -> None:
+    line = Line()
+    line.run(0.5)
+    heard = len(line.model.heard)
+    line.begins()
+    line.says(2)
+    line.done()
+    line.run(1, voice(0.1) + [SILENCE] * 15)  # clicks: too short to be an interruption
+    assert not any(line.model.heard[heard + 960 :])
+
+
+def test_the_greeting_is_asked_for_when_media_is_up() -> None:
+    line = Line(greeting="Welcome!")
+    kind, response = line.model.told[0]
+    assert kind == "respond"
+    assert 'saying: "Welcome!"' in response["instructions"]
+
+
+def test_a_barge_in_cuts_the_agent_and_tells_the_model_what_was_heard() -> None:
+    line = Line()
+    line.begins()
+    line.says(10)
+    line.talk.on_model(events.AgentTranscript("r1", "i1", "one two three four five six seven eight nine ten"))
+    line.run(2)
+    line.run(1, voice(1))
+    assert line.talk.turns.state is State.IDLE
+    (_, item, played_ms), *more = [told for told in line.model.told if told[0] == "interrupt"]
+    assert (item, more) == ("i1", [])
+    heard_ms = 20 * sum(line.audible)
+    assert played_ms == pytest.approx(heard_ms, abs=40)
+    assert line.talk.journal.transcript[0].as_dict() == {
+        "party": "agent", "text": "one two", "at_s": 0.0, "estimated": True,
+    }  # fmt: skip
+    before = len(line.sent)
+    line.says(1)  # a late delta of the old response
+    line.run(1)
+    assert not any(line.audible[before:])
+
+
+def test_the_first_syllable_of_a_barge_in_is_whole() -> None:
+    line = Line()
+    line.begins()
+    line.says(10)
+    line.run(1)
+    heard = len(line.model.heard)
+    spoken = voice(1)
+    line.run(1, spoken)
+    up = np.frombuffer(line.model.heard[heard:], "<i2").astype(float)
+    first = np.flatnonzero(np.abs(up) > 500)[0] / 24000
+    assert first <= 0.26, "silence of the line, then the voice from its very start"
+    assert np.mean(np.abs(up) > 500) > 0.4
+
+
+def test_a_short_sound_only_pauses_the_agent() -> None:
+    line = Line()
+    line.begins()
+    line.says(3)
+    line.done()
+    line.run(1)
+    line.run(0.24, voice(0.24))
+    line.run(4)
+    assert not [told for told in line.model.told if told[0] == "interrupt"]
+    assert 20 * sum(line.audible) == pytest.approx(3000, abs=60), "every word is heard in the end"
+    assert line.talk.turns.state is State.IDLE
+
+
+async def test_goodbye_is_heard_to_its_end_whatever_the_caller_does() -> None:
+    line = Line()
+    line.begins()
+    line.says(3)
+    await line.calls("hangup_call")
+    line.done()
+    line.run(2.9, voice(1))
+    assert line.ended == []
+    line.run(1, voice(1))
+    assert [departure.kind for departure in line.ended] == ["hangup"]
+    assert 20 * sum(line.audible) == pytest.approx(3000, abs=40)
+
+
+async def test_a_wordless_hangup_brings_one_farewell() -> None:
+    line = Line()
+    line.begins()
+    await line.calls("hangup_call", '{"reason":"done"}')
+    line.done()
+    assert [told[0] for told in line.model.told] == ["answer", "respond"]
+    assert line.model.told[0][3] is False
+    assert line.model.told[1][1]["tool_choice"] == "none"
+    line.begins("r2")
+    line.says(1, "r2", "i2")
+    line.done("r2")
+    line.run(2)
+    assert [departure.reason for departure in line.ended] == ["done"]
+
+
+async def test_five_goodbyes_end_the_call_once() -> None:
+    line = Line()
+    line.begins()
+    line.says(0.5)
+    for n in range(5):
+        await line.calls("hangup_call", call_id=f"c{n}")
+    line.done()
+    line.run(3)
+    assert len(line.ended) == 1
+
+
+async def test_a_farewell_that_never_comes_ends_at_the_deadline() -> None:
+    line = Line()
+    line.begins()
+    await line.calls("hangup_call")
+    line.done()
+    line.run(44)
+    assert line.ended == []
+    line.run(2)
+    assert len(line.ended) == 1
+
+
+async def test_transfer_goes_only_where_the_operator_allowed() -> None:
+    line = Line()
+    line.begins()
+    await line.calls("transfer_call", '{"destination":"+1900123456"}')
+    _, _, output, respond = line.model.told[-1]
+    assert "no destination" in output
+    assert respond
+    assert line.talk.turns.state is State.PENDING
+    await line.calls("transfer_call", '{"destination":"sales"}', call_id="c2")
+    line.says(1)
+    line.done()
+    line.run(3)
+    (departure,) = line.ended
+    assert (departure.kind, departure.context, departure.exten) == ("continue", "destinations", "200")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("hangup_call", "no json"),
+        ("hangup_call", "[]"),
+        ("hangup_call", '{"reason": 5}'),
+        ("hangup_call", '{"number": "911"}'),
+        ("transfer_call", "{}"),
+        ("dial_anything", '{"number": "911"}'),
+    ],
+)
+async def test_bad_calls_come_back_in_words(name: str, arguments: str) -> None:
+    line = Line()
+    line.begins()
+    await line.calls(name, arguments)
+    _, _, output, respond = line.model.told[-1]
+    assert '"ok":false' in output
+    assert respond
+    assert line.ended == []
+    assert line.talk.journal.tools[0]["error"]
+
+
+async def test_a_call_of_an_interrupted_response_does_nothing() -> None:
+    line = Line()
+    line.begins()
+    line.says(5)
+    line.run(1)
+    line.run(1, voice(1))
+    await line.calls("hangup_call")
+    assert line.talk.turns.state is State.IDLE
+
+
+def test_the_caller_hanging_up_ends_it_at_once() -> None:
+    line = Line()
+    line.begins()
+    line.says(5)
+    line.talk.gone(Departure("hangup", "caller", "caller hung up"))
+    assert line.talk.turns.state is State.ENDED
+    assert len(line.ended) == 1
+
+
+def test_on_hold_silence_goes_up() -> None:
+    line = Line()
+    line.run(0.5)
+    line.talk.hold(True)
+    line.run(0.1)
+    heard = len(line.model.heard)
+    line.run(1, voice(1))
+    assert not any(line.model.heard[heard + 960 :])
+    assert len(line.model.heard) - heard == pytest.approx(48000, abs=960)
+    line.talk.hold(False)
+    line.run(1, voice(1))
+    assert any(line.model.heard[-48000:])
+
+
+def test_the_greeting_can_be_protected() -> None:
+    line = Line(greeting="Welcome!", protect_greeting=True)
+    line.begins()
+    line.says(3)
+    line.done()
+    line.run(2, voice(1))
+    assert not [told for told in line.model.told if told[0] == "interrupt"]
+    line.run(2)
+    line.begins("r2")
+    line.says(5, "r2", "i2")
+    line.run(1)
+    line.run(1, voice(1))
+    assert [told for told in line.model.told if told[0] == "interrupt"], "what comes after is not"
+
+
+def test_a_farewell_without_the_tool_is_warned_about(capsys: pytest.CaptureFixture[str]) -> None:
+    line = Line()
+    line.begins()
+    line.says(1)
+    line.talk.on_model(events.AgentTranscript("r1", "i1", "Thank you for calling. Goodbye!"))
+    line.done()
+    captured = capsys.readouterr()
+    assert "AI used farewell phrase without invoking hangup_call tool" in captured.out + captured.err
+
+
+def test_turn_latency_counts_from_the_callers_last_voice() -> None:
+    line = Line()
+    line.run(1, voice(1))
+    line.run(0.6)
+    line.talk.on_model(events.SpeechStopped("u1", 1000))
+    line.run(0.2)
+    line.begins()
+    line.says(1)
+    line.run(0.2)
+    (latency_ms,) = line.talk.journal.turn_latencies_ms
+    assert latency_ms == pytest.approx(800, abs=60)
+
+
+async def test_a_lost_model_lets_the_farewell_it_gave_be_heard() -> None:
+    line = Line()
+    line.begins()
+    line.says(2)
+    await line.calls("hangup_call")
+    line.talk.model_lost(Departure("continue", "model", "model_lost"))
+    line.run(3)
+    assert [departure.kind for departure in line.ended] == ["hangup"]
+
+
+def test_a_lost_model_sends_the_caller_on() -> None:
+    line = Line()
+    line.talk.model_lost(Departure("continue", "model", "model_lost"))
+    assert [departure.reason for departure in line.ended] == ["model_lost"]
+
+
+def test_nothing_waits_for_a_loop() -> None:
+    """The talk itself is plain code: no event loop runs in these tests."""
+    with pytest.raises(RuntimeError):
+        asyncio.get_running_loop()
+    Line().run(0.1)

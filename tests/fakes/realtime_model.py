@@ -1,0 +1,21 @@
+"""A model that says what the test tells it to, at the moment the test chooses; keeps what it was told."""
+
+from typing import Any
+
+
+class FakeModel:
+    def __init__(self) -> None:
+        self.heard = b""
+        self.told: list[tuple[Any, ...]] = []
+
+    def append(self, audio: bytes) -> None:
+        self.heard += audio
+
+    def respond(self, response: dict[str, Any] | None = None) -> None:
+        self.told.append(("respond", response or {}))
+
+    def answer(self, response_id: str, call_id: str, output: str, *, respond: bool = True) -> None:
+        self.told.append(("answer", call_id, output, respond))
+
+    def interrupt(self, item_id: str, played_ms: int) -> None:
+        self.told.append(("interrupt", item_id, played_ms))

@@ -1,0 +1,86 @@
+"""The pacer by counts: how often lines are ticked, and that one fault stays one line's."""
+
+import asyncio
+import time
+
+from bot.media.pacer import MAX_CATCH_UP, PERIOD_S, PHASES, Pacer
+
+
+class Counter:
+    def __init__(self, fail_at: int = -1) -> None:
+        self.ticks = 0
+        self._fail_at = fail_at
+
+    def tick(self, now: float) -> None:
+        self.ticks += 1
+        if self.ticks == self._fail_at:
+            raise RuntimeError("a fault in one call")
+
+
+async def run(pacer: Pacer, seconds: float) -> float:
+    """Let time pass; how much really did."""
+    began = time.monotonic()
+    pacer.start()
+    await asyncio.sleep(seconds)
+    pacer.stop()
+    return time.monotonic() - began
+
+
+async def test_every_line_is_ticked_once_a_period() -> None:
+    pacer, lines = Pacer(), [Counter() for _ in range(10)]
+    for line in lines:
+        pacer.add(line)
+    took = await run(pacer, 1.0)
+    for line in lines:
+        assert abs(line.ticks - took / PERIOD_S) <= 2
+
+
+async def test_lines_are_spread_over_the_phases() -> None:
+    pacer = Pacer()
+    for _ in range(2 * PHASES):
+        pacer.add(Counter())
+    assert [len(lines) for lines in pacer._phases] == [2] * PHASES
+
+
+async def test_a_stall_is_made_up_for() -> None:
+    pacer, line = Pacer(), Counter()
+    pacer.add(line)
+    pacer.start()
+    await asyncio.sleep(0.1)
+    before = line.ticks
+    time.sleep(0.1)  # noqa: ASYNC251 - the stall
+    await asyncio.sleep(0.02)
+    pacer.stop()
+    assert line.ticks - before >= 5
+    assert pacer.take_late_ms() > 50
+    assert pacer.take_late_ms() == 0
+
+
+async def test_a_long_stall_moves_the_clock_instead() -> None:
+    pacer, line = Pacer(), Counter()
+    pacer.add(line)
+    pacer.start()
+    await asyncio.sleep(0.05)
+    before = line.ticks
+    time.sleep(0.6)  # noqa: ASYNC251 - the stall
+    await asyncio.sleep(0)
+    await asyncio.sleep(0.005)
+    pacer.stop()
+    assert line.ticks - before <= MAX_CATCH_UP + 2
+
+
+async def test_one_faulty_line_does_not_silence_the_others() -> None:
+    pacer, faulty, sound = Pacer(), Counter(fail_at=3), Counter()
+    pacer.add(faulty)
+    pacer.add(sound)
+    await run(pacer, 0.3)
+    assert faulty.ticks == 3
+    assert sound.ticks > 8
+
+
+async def test_removed_lines_rest() -> None:
+    pacer, line = Pacer(), Counter()
+    pacer.add(line)
+    pacer.remove(line)
+    await run(pacer, 0.1)
+    assert line.ticks == 0
