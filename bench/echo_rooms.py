@@ -56,7 +56,13 @@ class Call(NamedTuple):
 
 
 def call(
-    rng: np.random.Generator, corpus: Corpus, line: Line, *, seconds: float, caller: str = "silent", after_s: float = 7.0
+    rng: np.random.Generator,
+    corpus: Corpus,
+    line: Line,
+    *,
+    seconds: float,
+    caller: str = "silent",
+    after_s: float = 7.0,
 ) -> Call:
     """A call of agent turns 1.2–2.5 s apart. ``caller``: ``silent``, ``speech`` (a third backchannels) or ``cough``.
 
@@ -133,7 +139,9 @@ def _echo(rng: np.random.Generator, sent: Signal, line: Line) -> Signal:
     every = int(line.change_every_s * SAMPLE_RATE) or (len(sent) // 2 if line.jump_ms else len(sent))
     echo, fade = np.zeros(len(sent)), 400
     for number, start in enumerate(range(0, len(sent), every)):
-        delay = line.delay_ms + (line.jump_ms * number if line.jump_ms else rng.uniform(-15, 15) * (number > 0))
+        delay = line.delay_ms + (
+            line.jump_ms * number if line.jump_ms else rng.uniform(-15, 15) * (number > 0)
+        )
         part = _convolve(played, _room(rng, delay, line.t60_ms))
         part *= 10 ** (line.echo_db / 20) * _active_rms(played) / _active_rms(part)
         weight = np.zeros(len(sent))

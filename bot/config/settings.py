@@ -108,7 +108,7 @@ class Vad(Model):
     webrtc_aggressiveness: Annotated[int, Field(ge=0, le=3)] = 1
     enhanced_enabled: bool = True
     confidence_threshold: float = Field(default=0.6, ge=0, le=1)
-    energy_threshold: float = Field(default=300, ge=0, le=32767)
+    energy_threshold: float = Field(default=200, ge=0, le=32767)
 
 
 class BargeIn(Model):

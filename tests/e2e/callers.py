@@ -87,7 +87,10 @@ class Callers:
             self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise HarnessError(f"SIPp still had calls after {timeout:g} s") from None
-        rows = (self.folder / "stat.csv").read_text().splitlines()
+        stat = self.folder / "stat.csv"
+        if not stat.exists():
+            raise HarnessError("SIPp did not start: " + (self.folder / "screen.log").read_text()[-300:])
+        rows = stat.read_text().splitlines()
         last = dict(zip(rows[0].split(";"), rows[-1].split(";"), strict=False))
         return int(last["SuccessfulCall(C)"]), int(last["FailedCall(C)"])
 
@@ -116,14 +119,12 @@ class Callers:
         for name, value in {**self._fields, "AUDIO": str(audio)}.items():
             xml = xml.replace(f"@{name}@", value)
         (self.folder / "scenario.xml").write_text(xml)
-        media = free_port(socket.SOCK_DGRAM) & ~1
         command = ["setpriv", "--pdeathsig", "KILL", "sipp", f"127.0.0.1:{self.asterisk.sip_port}"]
         command += ["-sf", "scenario.xml", "-s", self.extension, "-i", "127.0.0.1"]
         command += ["-p", str(free_port(socket.SOCK_DGRAM)), "-m", str(self.calls), "-l", str(self.calls)]
         command += ["-r", f"{max(1, round(self.per_second))}"]
-        command += ["-min_rtp_port", str(media), "-max_rtp_port", str(media + 4 * self.calls + 20)]
         command += ["-nostdin", "-trace_stat", "-stf", "stat.csv", "-trace_err", "-error_file", "errors.log"]
-        command += ["-trace_logs", "-log_file", "dialog.log"]
+        command += ["-trace_msg", "-trace_logs", "-log_file", "dialog.log"]
         with (self.folder / "screen.log").open("wb") as screen:
             self._process = subprocess.Popen(
                 command,
