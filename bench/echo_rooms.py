@@ -1,7 +1,7 @@
 """Synthetic calls over an echoing line: what left for the caller, what came back, and who spoke when.
 
-The way of the sound: agent → μ-law → (the far frame) → loudspeaker distortion → room → + caller + noise → μ-law
-→ (the near frame). Levels are in dB against the agent's 3277 RMS.
+The way of the sound: agent → μ-law → (the far frame) → loudspeaker distortion → room → + caller + noise
+→ μ-law → (the near frame). Levels are in dB against the agent's 3277 RMS.
 """
 
 from dataclasses import dataclass
@@ -20,9 +20,10 @@ FRAME = 160
 
 @dataclass(frozen=True)
 class Line:
-    """One kind of echo path. ``echo_db`` None means none. ``distortion_db`` is the loudspeaker's signal to distortion.
+    """One kind of echo path. ``echo_db`` None means none; ``distortion_db`` is the loudspeaker's.
 
-    ``change_every_s`` draws a new room (same level; delay ± 15 ms) that often; ``jump_ms`` is added to the delay half-way.
+    ``change_every_s`` draws a new room (same level; delay ± 15 ms) that often; ``jump_ms`` is added to the
+    delay half-way.
     """
 
     echo_db: float | None = -12.0
@@ -64,9 +65,10 @@ def call(
     caller: str = "silent",
     after_s: float = 7.0,
 ) -> Call:
-    """A call of agent turns 1.2–2.5 s apart. ``caller``: ``silent``, ``speech`` (a third backchannels) or ``cough``.
+    """A call of agent turns 1.2–2.5 s apart. ``caller``: ``silent``, ``speech`` or ``cough``.
 
-    The caller speaks over each agent turn about once every 5 s, first after ``after_s`` seconds of agent speech.
+    A third of the speech is backchannels. The caller speaks over the agent about every 5 s, first after
+    ``after_s`` seconds of agent speech.
     """
     count = int(seconds * 50) * FRAME
     agent, loud = _agent(rng, corpus, count)
@@ -94,7 +96,7 @@ def _caller(
     if kind == "silent":
         return voice, talks
     spoken_s = np.cumsum(loud) / 50
-    who = rng.integers(len(corpus.callers))
+    who = int(rng.integers(len(corpus.callers)))
     frame = int(np.searchsorted(spoken_s, after_s) + rng.integers(0, 100))
     while frame < len(loud) - 150:
         if not loud[frame : frame + 15].all():
@@ -129,7 +131,8 @@ def _cough(rng: np.random.Generator) -> Signal:
 
 def _hiss(rng: np.random.Generator, count: int) -> Signal:
     noise = np.convolve(rng.normal(size=count), [1, 0.6, 0.3], "same")
-    return noise / noise.std()
+    hiss: Signal = noise / noise.std()
+    return hiss
 
 
 def _echo(rng: np.random.Generator, sent: Signal, line: Line) -> Signal:
@@ -156,7 +159,7 @@ def _echo(rng: np.random.Generator, sent: Signal, line: Line) -> Signal:
 
 
 def _room(rng: np.random.Generator, delay_ms: float, t60_ms: float) -> Signal:
-    """A direct sound with a few samples of loudspeaker ringing, then exponentially decaying noise 3 dB below it."""
+    """A direct sound with a little loudspeaker ringing, then exponentially decaying noise 3 dB below it."""
     delay, tail = int(delay_ms * 8), int(t60_ms * 8)
     decay = 10 ** (-3 * np.arange(tail) / tail)
     reverb = rng.normal(size=tail) * decay
@@ -192,7 +195,8 @@ def _skewed(samples: Signal, ppm: float) -> Signal:
 
 def _convolve(signal: Signal, taps: Signal) -> Signal:
     size = 1 << (len(signal) + len(taps)).bit_length()
-    return np.fft.irfft(np.fft.rfft(signal, size) * np.fft.rfft(taps, size), size)[: len(signal)]
+    out: Signal = np.fft.irfft(np.fft.rfft(signal, size) * np.fft.rfft(taps, size), size)[: len(signal)]
+    return out
 
 
 def _active_rms(samples: Signal) -> float:

@@ -17,21 +17,29 @@ SAMPLE_RATE = 8000
 
 AGENT_LINES = (
     "Good morning and thank you for calling the northern water company. I can help you with your bill, "
-    "a meter reading, or a fault in your street. If you are moving home, please have your new address ready.",
-    "I have found your account. The last payment of forty two euros and sixty cents arrived on the ninth of "
-    "March. The next bill will be sent to you at the beginning of June, and it covers the whole spring quarter.",
-    "Our engineers are working on the main pipe near the old railway station. The pressure should be back to "
-    "normal before six o'clock this evening, and we are very sorry for the trouble that this is causing you.",
-    "You can read the meter yourself. Open the small cover on top, note the five black digits from left to "
-    "right, and leave out the red ones. Then say the number to me, or send a photograph by electronic mail.",
-    "There are three ways to pay. You may use a direct debit, which is the cheapest, you may pay by card over "
-    "the telephone right now, or you can visit one of our offices on any weekday between nine and four.",
-    "Let me repeat that so we can be sure that everything is correct. You are moving on the fifteenth, you "
-    "would like to take your contract with you, and the letters should go to your sister until the summer.",
-    "Unfortunately the earliest appointment I can offer is Thursday of next week. The technician would come "
-    "between eight and noon, and somebody over eighteen years of age has to be at home to open the door.",
-    "If the water looks cloudy, let it run cold for about two minutes. Tiny bubbles of air are harmless and go "
-    "away by themselves. If it stays brown for more than an hour, please do not drink it and call us again.",
+    "a meter reading, or a fault in your street. If you are moving home, please have your new address "
+    "ready.",
+    "I have found your account. The last payment of forty two euros and sixty cents arrived on the "
+    "ninth of March. The next bill will be sent to you at the beginning of June, and it covers the "
+    "whole spring quarter.",
+    "Our engineers are working on the main pipe near the old railway station. The pressure should be "
+    "back to normal before six o'clock this evening, and we are very sorry for the trouble that this is "
+    "causing you.",
+    "You can read the meter yourself. Open the small cover on top, note the five black digits from left "
+    "to right, and leave out the red ones. Then say the number to me, or send a photograph by "
+    "electronic mail.",
+    "There are three ways to pay. You may use a direct debit, which is the cheapest, you may pay by "
+    "card over the telephone right now, or you can visit one of our offices on any weekday between nine "
+    "and four.",
+    "Let me repeat that so we can be sure that everything is correct. You are moving on the fifteenth, "
+    "you would like to take your contract with you, and the letters should go to your sister until the "
+    "summer.",
+    "Unfortunately the earliest appointment I can offer is Thursday of next week. The technician would "
+    "come between eight and noon, and somebody over eighteen years of age has to be at home to open the "
+    "door.",
+    "If the water looks cloudy, let it run cold for about two minutes. Tiny bubbles of air are harmless "
+    "and go away by themselves. If it stays brown for more than an hour, please do not drink it and "
+    "call us again.",
 )
 CALLER_LINES = (
     "Sorry, can I stop you there for a second?",
@@ -114,7 +122,8 @@ def _read_8khz(path: Path, pitch: float) -> NDArray[np.float64]:
     spectrum = np.fft.rfft(samples)[: count // 2 + 1]
     frequency = np.arange(len(spectrum)) * SAMPLE_RATE / count
     spectrum[(frequency > 3800) | (frequency < 60)] = 0
-    return np.fft.irfft(spectrum, count)
+    out: NDArray[np.float64] = np.fft.irfft(spectrum, count)
+    return out
 
 
 def _active(samples: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -124,4 +133,5 @@ def _active(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     loud = np.flatnonzero(level > level.max() * 10 ** (-30 / 20))
     active = level > level.max() * 10 ** (-25 / 20)
     cut: NDArray[np.float64] = frames[loud[0] : loud[-1] + 1].ravel()
-    return cut / np.sqrt((frames[active] ** 2).mean())
+    cut /= np.sqrt((frames[active] ** 2).mean())
+    return cut

@@ -23,6 +23,9 @@ if [ "${found:-0}" -ge 16 ]; then
     exit 0
 fi
 
+[ "$(id -u)" -eq 0 ] || fail "no Asterisk 16 or newer in PATH, and another root file system needs root:" \
+    "run this as root, install Asterisk, or use the containers of docker-compose.yml"
+
 mkdir -p "$1"
 cache=$(cd "$1" && pwd)
 root=$cache/root
@@ -30,9 +33,6 @@ if [ -x "$root/usr/sbin/asterisk" ]; then
     echo "$root"
     exit 0
 fi
-
-[ "$(id -u)" -eq 0 ] || fail "no Asterisk 16 or newer in PATH, and building one needs root:" \
-    "run this as root, install Asterisk, or use the containers of docker-compose.yml"
 
 # Two runs at once: the second waits, then finds the work done.
 exec 9>"$cache/root.lock"

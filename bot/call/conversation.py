@@ -134,7 +134,7 @@ class Conversation:
         now = self._clock()
         self._uplink.reorder.forgive(duration_ms, now)
         self.journal.note(now, "dtmf")
-        log.info("dtmf_received")
+        log.info("dtmf_received", ms=duration_ms)
 
     def gone(self, departure: Departure) -> None:
         """The caller, or the channel, is no longer there."""

@@ -6,7 +6,6 @@ import signal
 import sys
 from pathlib import Path
 
-import structlog
 import uvloop
 
 from bot.config.settings import Logging

@@ -115,6 +115,8 @@ class Reorder:
             return self._place(packet, 0, now)
         if not -MAX_MISORDER <= ahead <= MAX_DROPOUT:
             return [*self._give_up(), *self._resync(packet, now)]
+        if ahead > 0 and packet.timestamp == self._next_timestamp and not self._waiting:
+            return self._place(packet, 0, now)
         if ahead < 0 or packet.sequence in self._waiting:
             self._count_old(packet.sequence)
             return []
@@ -205,6 +207,8 @@ class Reorder:
         end = position + samples
         if step < 0 or end > self._clock(arrival) + MAX_LEAD_SECONDS * SAMPLE_RATE:
             return self._resync(packet, arrival)  # the sender's clock has jumped
+        # Numbers without time were a digit's telephone-events (RFC 4733), sent between the audio.
+        missing = min(missing, -(-step // self._ptime_samples))
         overlap = self._emitted - position
         if overlap >= samples > 0 and self._stays_late(end, arrival):
             return self._resync(packet, arrival)

@@ -1,6 +1,6 @@
-"""A real Asterisk of one's own: configured by ``asterisk/configure``, on free loopback ports, gone without a trace.
+"""A real Asterisk of one's own: configured by ``asterisk/configure``, on free ports, gone without a trace.
 
-Serves the end-to-end tests and ``make demo``; needs nothing of ``bot`` and nothing beyond the standard library.
+Serves the end-to-end tests and ``make demo``; needs nothing of ``bot``, and the standard library alone.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def free_port(kind: socket.SocketKind, address: str = "127.0.0.1") -> int:
 
 
 def wait_for(what: str, probe: Callable[[], T | None], timeout: float, every: float = 0.01) -> T:
-    """The first truthy answer of ``probe``; :class:`HarnessError` naming ``what`` after ``timeout`` seconds."""
+    """The first truthy answer of ``probe``; after ``timeout`` seconds a HarnessError that names ``what``."""
     deadline = time.monotonic() + timeout
     while True:
         if answer := probe():

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import sqlite3
 import subprocess
@@ -55,8 +54,13 @@ class Process:
         assert self._process.stdout is not None
         return self._process.stdout.readline().strip()
 
-    def signal(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
+    def terminate(self) -> None:
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """As a crash would."""
+        self._process.kill()
+        self._process.wait()
 
     def wait(self, timeout: float) -> int:
         return self._process.wait(timeout)
@@ -106,7 +110,7 @@ class Bot:
     """``with Bot(asterisk, model_url, calls={"max_calls": 2}) as bot``: keywords are configuration blocks."""
 
     def __init__(
-        self, asterisk: Asterisk, model_url: str, *, env: dict[str, str] | None = None, **blocks: Any
+        self, asterisk: Asterisk, model_url: str, /, *, env: dict[str, str] | None = None, **blocks: Any
     ) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="voicebot-bot-")
         self.folder = Path(self._temporary.name)

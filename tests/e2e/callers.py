@@ -124,7 +124,7 @@ class Callers:
         command += ["-p", str(free_port(socket.SOCK_DGRAM)), "-m", str(self.calls), "-l", str(self.calls)]
         command += ["-r", f"{max(1, round(self.per_second))}"]
         command += ["-nostdin", "-trace_stat", "-stf", "stat.csv", "-trace_err", "-error_file", "errors.log"]
-        command += ["-trace_msg", "-trace_logs", "-log_file", "dialog.log"]
+        command += ["-trace_logs", "-log_file", "dialog.log"]
         with (self.folder / "screen.log").open("wb") as screen:
             self._process = subprocess.Popen(
                 command,

@@ -149,7 +149,7 @@ class Trace:
 
 
 class Phone:
-    """``with Phone(asterisk) as phone: phone.dial("100"); phone.say("Hello")``. Ended with its parent thread."""
+    """``with Phone(asterisk) as phone: phone.dial("100"); phone.say("Hello")``. Ends with its thread."""
 
     def __init__(
         self, asterisk: Asterisk, account: str = "phone", *, auto_answer: bool = False, codec: str = "pcmu"

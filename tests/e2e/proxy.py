@@ -1,7 +1,7 @@
 """A SIP and RTP relay between one phone and Asterisk: sees every packet, and can spoil them on the way.
 
-The phone takes the relay for its server. SDP is rewritten so that the media passes here too; every datagram is
-kept with the time at which it came (``time.monotonic``, seconds), so tests read exact times from it.
+The phone takes the relay for its server. SDP is rewritten so that the media passes here too; every datagram
+is kept with the time at which it came (``time.monotonic``, seconds), so tests read exact times from it.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class _Media:
         return lambda data, _: self.relay.media(self, data, from_phone, rtcp)
 
     def close_up(self, data: bytes) -> bytes:
-        """The phone's packet with the sequence number it would have, had the withheld ones never been made."""
+        """The packet with the sequence number it would have, had the withheld ones never been made."""
         if not self.withheld:
             return data
         marker = 0x80 if self.resumed else 0
@@ -160,9 +160,9 @@ class _Media:
 class Relay:
     """Between one phone and the SIP server at ``server``; runs in a thread of its own until ``close``.
 
-    ``from_phone`` and ``to_phone`` may be set at any time. ``packets`` and ``messages`` grow in order of arrival.
-    ``suppress`` withholds the phone's RTP as silence suppression does: later the sequence goes on without a gap
-    and with a marker, while the timestamp jumps (RFC 3551, section 4.1).
+    ``from_phone`` and ``to_phone`` may be set at any time; ``packets`` and ``messages`` grow in order of
+    arrival. ``suppress`` withholds the phone's RTP as silence suppression does: later the sequence goes on
+    without a gap and with a marker, while the timestamp jumps (RFC 3551, section 4.1).
     """
 
     def __init__(self, server: Address, *, seed: int = 1) -> None:

@@ -61,7 +61,7 @@ def test_without_the_tool_or_with_tool_choice_none_goodbye_is_only_said() -> Non
 def test_words_before_the_call_are_said_in_the_same_response() -> None:
     steps = said("Can I speak to a person?")
     assert isinstance(steps[0], Say)
-    assert steps[1] == Call("transfer_call", json.dumps({"destination": "operator"}))
+    assert steps[1] == Call("transfer_call", json.dumps({"destination": "reception"}))
 
 
 @pytest.mark.parametrize(

@@ -188,6 +188,15 @@ def test_a_burst_after_a_stall_does_not_run_ahead_of_the_clock() -> None:
     assert reorder.stats.resyncs == 0
 
 
+def test_sequence_numbers_without_time_are_no_hole() -> None:
+    """A phone that sends a digit's events between its audio: Asterisk keeps them, the audio has no gap."""
+    reorder, now = started()
+    for n in range(1, 6):
+        audio = packet(2 * n, timestamp=160 * n)
+        assert reorder.push(audio, now + n * FRAME) == [audio.payload]
+    assert reorder.stats.lost == 0
+
+
 @pytest.mark.parametrize("event_first", [True, False])
 def test_a_digit_is_not_loss(event_first: bool) -> None:
     """Nine packets are missing in sequence and in time."""

@@ -1,4 +1,5 @@
-"""One call's echo canceller: pairs what was sent with what came back, filters, listens, and starts anew when it must."""
+"""One call's echo canceller: pairs what was sent with what came back, filters, listens, and starts anew
+when it must."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -22,7 +23,8 @@ SPEECH_RMS = 100.0
 """A frame above this counts as agent speech."""
 
 CUSHION, WATCHED, HOLE = 1, 250, 25
-"""Frames: how many may wait for the caller's at the least in 5 s; so many waiting mean that his stream had a hole."""
+"""Frames: how many may wait for the caller's at the least in 5 s; so many waiting mean that his stream
+had a hole."""
 
 REFERENCE_LEAD_MS = 80
 """A long path is brought to this place in the filter: room for an estimate, and a path, that moves."""
@@ -34,14 +36,16 @@ MOVED_SAMPLES = 24
 
 @dataclass(frozen=True)
 class EchoParams:
-    """``filter_ms``: how long an echo the filter can hold, delay and room together. Longest delay of the reference."""
+    """``filter_ms``: how long an echo the filter can hold, delay and room together. Longest delay of the
+    reference."""
 
     filter_ms: int = 700
     max_delay_ms: int = 1500
 
 
 class Residual(NamedTuple):
-    """``frame``: PCM16, the caller without the echo. ``speech``: he speaks over the agent. ``score``: dB, -8…20."""
+    """``frame``: PCM16, the caller without the echo. ``speech``: he speaks over the agent. ``score``: dB,
+    -8…20."""
 
     frame: bytes
     speech: bool
@@ -51,9 +55,10 @@ class Residual(NamedTuple):
 class EchoCanceller:
     """Call ``sent`` for each frame that left for the caller, ``process`` for each frame of his.
 
-    The two clocks are his and ours. Frames are paired in order, whatever the jitter between them. When his stream
-    gets ahead, or stays behind, the pairing moves by a whole frame, and the filter's path with it: nothing is lost.
-    ``resets`` and ``slips`` count for the call's record. ``delays`` estimates long delays when asked.
+    The two clocks are his and ours. Frames are paired in order, whatever the jitter between them. When
+    his stream gets ahead, or stays behind, the pairing moves by a whole frame, and the filter's path with
+    it: nothing is lost. ``resets`` and ``slips`` count for the call's record. ``delays`` estimates long
+    delays when asked.
     """
 
     def __init__(self, params: EchoParams) -> None:
@@ -101,7 +106,8 @@ class EchoCanceller:
         return Residual(frame, self._detector.speech, self._detector.score)
 
     def set_delay(self, samples: int) -> None:
-        """Take a delay estimate: bring an echo outside the filter's span into it; start anew if the path moved."""
+        """Take a delay estimate: bring an echo outside the filter's span into it; start anew if the path
+        moved."""
         place = samples - self._delay_frames * BLOCK
         earliest, latest = COMFORT_MS
         if not earliest * 8 <= place <= latest * 8:

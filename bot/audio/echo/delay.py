@@ -1,10 +1,13 @@
-"""How long the echo takes: for paths longer than the filter, such as a call over a satellite or several networks.
+"""How long the echo takes: for paths longer than the filter, such as a call over a satellite or several
+networks.
 
-Generalised cross-correlation with phase transform (C. Knapp and G. Carter, IEEE Trans. ASSP 24, 1976), softened:
-the cross spectrum is divided by its magnitude to the power 0.8, averaged over estimates, and searched for a peak.
+Generalised cross-correlation with phase transform (C. Knapp and G. Carter, IEEE Trans. ASSP 24, 1976),
+softened: the cross spectrum is divided by its magnitude to the power 0.8, averaged over estimates, and
+searched for a peak.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bot.audio.echo.kalman import BLOCK, Real
 
@@ -23,9 +26,11 @@ SPEECH_RMS = 100.0
 
 
 class DelayEstimator:
-    """Two steps: ``push`` each frame pair (cheap, in the tick); ``estimate`` when ``due`` (milliseconds, elsewhere).
+    """Two steps: ``push`` each frame pair (cheap, in the tick); ``estimate`` when ``due`` (milliseconds,
+    elsewhere).
 
-    ``estimate`` may run in a thread while ``push`` goes on: a frame written under its eyes is one in a hundred.
+    ``estimate`` may run in a thread while ``push`` goes on: a frame written under its eyes is one in a
+    hundred.
     """
 
     def __init__(self, max_delay_ms: int) -> None:
@@ -35,7 +40,7 @@ class DelayEstimator:
         self._far_at = self._near_at = 0
         self._fresh = 0
         self._fft_size = 1 << (len(self._far) + WINDOW - 1).bit_length()
-        self._cross: np.ndarray[tuple[int], np.dtype[np.complex64]] | None = None
+        self._cross = np.zeros(self._fft_size // 2 + 1, np.complex64)
         self._candidate: int | None = None
 
     @property
@@ -68,8 +73,8 @@ class DelayEstimator:
         cross = np.fft.rfft(far, self._fft_size) * np.fft.rfft(near, self._fft_size).conj()
         weighted = cross / (np.abs(cross) ** WHITENING + 1e-6)
         weighted /= np.abs(weighted).mean() + 1e-9
-        past = self._cross if self._cross is not None else np.zeros_like(weighted)
-        self._cross = MEMORY * past + (1 - MEMORY) * weighted
+        self._cross *= MEMORY
+        self._cross += (1 - MEMORY) * weighted
         frequency = np.fft.rfftfreq(self._fft_size, 1 / SAMPLE_RATE)
         band = (frequency > BAND_HZ[0]) & (frequency < BAND_HZ[1])
         # The far window starts ``lead`` samples before the near one.
@@ -79,5 +84,5 @@ class DelayEstimator:
         return lead - best, float(height[best] / np.sqrt((height**2).mean() + 1e-12))
 
 
-def _unrolled(ring: np.ndarray[tuple[int], np.dtype[np.int16]], oldest: int) -> Real:
+def _unrolled(ring: NDArray[np.int16], oldest: int) -> Real:
     return np.concatenate([ring[oldest:], ring[:oldest]]).astype(np.float32)

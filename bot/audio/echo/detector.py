@@ -1,10 +1,10 @@
 """Hears the caller speak over the agent in what the linear filter leaves.
 
-The residual is never only the caller. The filter is unfinished at first: how much echo it may have missed, it knows
-itself (its *doubt*, from the variance of its state). A loudspeaker distorts and G.711 rounds: that grows with the
-echo, so the detector learns, for each level of predicted echo, how loud the residual usually is once the doubt is
-small. What is louder than both, and than the line's noise, is the caller. It hears energy, not speech: a cough fires
-it too.
+The residual is never only the caller. The filter is unfinished at first: how much echo it may have
+missed, it knows itself (its *doubt*, from the variance of its state). A loudspeaker distorts and G.711
+rounds: that grows with the echo, so the detector learns, for each level of predicted echo, how loud the
+residual usually is once the doubt is small. What is louder than both, and than the line's noise, is the
+caller. It hears energy, not speech: a cough fires it too.
 """
 
 import math
@@ -17,16 +17,19 @@ BINS = 26
 DECAY_DB = 6.0
 """The predicted echo, and the doubt, ring on at this much less per frame."""
 DOUBT_MARGIN_DB = -2.0
-"""Added to what the filter may have missed. Below 0, since the score asks for 12 dB more than the usual anyway."""
+"""Added to what the filter may have missed. Below 0, since the score asks for 12 dB more than the usual
+anyway."""
 SETTLED_DB = 12.0
-"""A residual tells about the loudspeaker, not about an unfinished filter, with the doubt this far under the echo."""
+"""A residual tells about the loudspeaker, not about an unfinished filter, with the doubt this far under
+the echo."""
 DEVIATIONS = 2.0
 PRIOR_MEAN_DB, PRIOR_DEVIATION_DB = -6.0, 4.0
 """Residual against predicted echo that a level nobody has learned about starts from."""
 RATE = 0.02
 """Share of a frame in its level's mean and deviation, once that has been met 50 times."""
 RISE_DB, ENOUGH, LATER_RISE = 6.0, 25, 0.3
-"""A frame lifts a mean as if it were at most 6 dB louder, after 25 frames 2 dB: a caller must not become the rule."""
+"""A frame lifts a mean as if it were at most 6 dB louder, after 25 frames 2 dB: a caller must not become
+the rule."""
 
 FLOOR_DB = 30.0
 FLOOR_MARGIN_DB = 6.0
@@ -34,7 +37,8 @@ FLOOR_FALL, FLOOR_RISE_DB = 0.1, 0.01
 LEARN_FRAMES = 25
 """The first half second sets the noise floor and decides nothing."""
 NO_ECHO_DB, NO_ECHO_BONUS_DB = 10.0, 5.0
-"""With the echo predicted at less than floor + 10 dB there is little to confuse, and 5 dB less are asked for."""
+"""With the echo predicted at less than floor + 10 dB there is little to confuse, and 5 dB less are asked
+for."""
 
 LEAST, MOST = -8.0, 20.0
 SPEECH = 12.0

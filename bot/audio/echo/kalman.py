@@ -1,16 +1,16 @@
 """The linear part of the echo canceller: a partitioned-block frequency-domain Kalman filter.
 
 G. Enzner and P. Vary, "Frequency-domain adaptive Kalman filter for acoustic echo control in hands-free
-telephones", Signal Processing 86 (2006), with the echo path cut into partitions of one frame (F. Kuech et al.,
-"State-space architecture of the partitioned-block-based acoustic echo controller", ICASSP 2014).
+telephones", Signal Processing 86 (2006), with the echo path cut into partitions of one frame (F. Kuech et
+al., "State-space architecture of the partitioned-block-based acoustic echo controller", ICASSP 2014).
 
 The state is the echo path: partition p answers for echo between 20·p and 20·(p+1) ms after it was sent. It is
 linear on purpose: it takes away what it can explain by the far end and leaves the caller as spoken.
 
 Two things differ from the papers. The work that they do on all partitions after each block (gradient
-constraint, state transition, process noise) is done on one partition a block, in turn. And the filter *focuses*:
-once its own weights show where the echo begins, it expects a room that decays from there on, instead of an
-equally likely echo everywhere; that halves the time to learn a path.
+constraint, state transition, process noise) is done on one partition a block, in turn. And the filter
+*focuses*: once its own weights show where the echo begins, it expects a room that decays from there on,
+instead of an equally likely echo everywhere; that halves the time to learn a path.
 """
 
 from typing import NamedTuple
@@ -33,7 +33,8 @@ NOISE_SMOOTHING = 0.9
 NOISE_SHARE = 0.02
 """The least share of a block's error that is taken for the near end."""
 REGULARISATION = 1e4
-"""Power of a bin (PCM16 units, FFT of 320) that is nothing worth learning from: about -58 dB of full scale."""
+"""Power of a bin (PCM16 units, FFT of 320) that is nothing worth learning from: about -58 dB of full
+scale."""
 
 FOCUS_FROM, FOCUS_UNTIL, FOCUS_EVERY = 25, 500, 5
 """Blocks of agent speech after which the focus is looked for, given up, and how often."""
@@ -59,10 +60,11 @@ class Block(NamedTuple):
 
 
 class EchoFilter:
-    """One call's estimate of the echo path, ``partitions`` x 20 ms long. Its whole state is a few fixed arrays.
+    """One call's estimate of the echo path, ``partitions`` x 20 ms long. Its whole state is a few fixed
+    arrays.
 
-    The far end's last spectra lie in a buffer of twice the length, each written in two places, so that "newest
-    to oldest" is always one contiguous view.
+    The far end's last spectra lie in a buffer of twice the length, each written in two places, so that
+    "newest to oldest" is always one contiguous view.
     """
 
     def __init__(self, partitions: int) -> None:
@@ -73,8 +75,7 @@ class EchoFilter:
         self._far_block = np.zeros(2 * BLOCK, np.float32)
         self._path = np.zeros((partitions, BINS), np.complex64)
         self._variance = np.empty((partitions, BINS), np.float32)
-        self._spectra = np.empty((2, BINS), np.complex64)
-        self._blocks = np.empty((2, 2 * BLOCK), np.float32)
+        self._error_block = np.zeros(2 * BLOCK, np.float32)
         self._products = np.empty((partitions, BINS), np.complex64)
         self._powers = np.empty((partitions, BINS), np.float32)
         self._restart()
@@ -97,14 +98,15 @@ class EchoFilter:
         block[:BLOCK] = block[BLOCK:]
         block[BLOCK:] = far
         self._newest = (self._newest - 1) % self.partitions
-        spectrum = np.fft.rfft(block)
+        spectrum = _spectrum(block)
         power = spectrum.real**2 + spectrum.imag**2
         for row in (self._newest, self._newest + self.partitions):
             self._far[row] = spectrum
             self._far_power[row] = power
 
     def slip(self, blocks: int) -> None:
-        """The near end now comes ``blocks`` later (+) or earlier (-) against the far end: shift the path, exactly."""
+        """The near end now comes ``blocks`` later (+) or earlier (-) against the far end: shift the path,
+        exactly."""
         self._path = np.roll(self._path, blocks, axis=0)
         self._variance = np.roll(self._variance, blocks, axis=0)
         fresh = slice(0, blocks) if blocks > 0 else slice(blocks, None)
@@ -116,31 +118,30 @@ class EchoFilter:
         view = slice(self._newest, self._newest + self.partitions)
         far, far_power = self._far[view], self._far_power[view]
         np.multiply(far, self._path, out=self._products)
-        np.add.reduce(self._products, out=self._spectra[0])
-        self._spectra[1] = self._path[self._turn]
-        np.fft.irfft(self._spectra, 2 * BLOCK, out=self._blocks)
-        echo = self._blocks[0, BLOCK:].copy()
+        echo = _samples(np.add.reduce(self._products))[BLOCK:]
         residual = near - echo
         np.multiply(far_power, self._variance, out=self._powers)
         missed = np.add.reduce(self._powers)
         # Parseval: the sum over 161 bins is half of that over 320, and half a block is known to be zero.
         doubt = float(np.add.reduce(missed)) / (BLOCK * BLOCK * 2)
-
-        self._blocks[0, :BLOCK] = 0
-        self._blocks[0, BLOCK:] = residual
-        self._blocks[1, :BLOCK] *= TRANSITION**self.partitions
-        self._blocks[1, BLOCK:] = 0
-        error, path = np.fft.rfft(self._blocks)
-        self._transit(path)
-        self._correct(far, error, missed)
+        self._error_block[BLOCK:] = residual
+        self._correct(far, _spectrum(self._error_block), missed)
+        self._transit()
         return Block(residual, echo, doubt)
 
-    def _transit(self, path: Complex) -> None:
-        """One partition's turn: its answer, cut to 20 ms and aged by a whole round, is ``path``."""
-        turn, kept = self._turn, TRANSITION ** (2 * self.partitions)
+    def _transit(self) -> None:
+        """One partition's turn: keep its answer causal and 20 ms long, and let it age by a whole round.
+
+        After the correction, not before: the next prediction must not contain what is cut off here.
+        """
+        turn, kept = self._turn, TRANSITION**self.partitions
+        taps = _samples(self._path[turn])
+        taps[BLOCK:] = 0
+        taps *= kept
+        path = _spectrum(taps)
         self._path[turn] = path
-        self._variance[turn] *= kept
-        self._variance[turn] += (1 - kept) * (path.real**2 + path.imag**2)
+        self._variance[turn] *= kept * kept
+        self._variance[turn] += (1 - kept * kept) * (path.real**2 + path.imag**2)
         self._turn = (turn + 1) % self.partitions
 
     def _correct(self, far: Complex, error: Complex, missed: Real) -> None:
@@ -164,13 +165,14 @@ class EchoFilter:
         self._variance *= self._powers
 
     def seek_focus(self) -> None:
-        """Call once per learned block of agent speech: finds where the echo begins, or moves it when it moved."""
+        """Call once per learned block of agent speech: finds where the echo begins, or moves it when it
+        moved."""
         self._heard += 1
         if not FOCUS_FROM <= self._heard < FOCUS_UNTIL or self._heard % FOCUS_EVERY:
             return
         strength = (self._path.real**2 + self._path.imag**2).mean(axis=1)
         first, median = int(strength.argmax()), float(np.median(strength))
-        if strength[first] < FOCUS_PEAK * median or (self.focus is not None and abs(first - self.focus) <= 1):
+        if strength[first] <= FOCUS_PEAK * median or (self.focus is not None and abs(first - self.focus) <= 1):
             return
         after = np.arange(self.partitions) - first
         room = 10 ** (-FOCUS_DECAY_DB / 10 * np.maximum(after - 1, 0)) * (after >= -1)
@@ -178,3 +180,12 @@ class EchoFilter:
         self._path *= (expected / (expected + median)).astype(np.float32)[:, None]
         self._variance[:] = expected.astype(np.float32)[:, None]
         self.focus = first
+
+
+def _spectrum(samples: Real) -> Complex:
+    """numpy keeps single precision here, which its type hints do not know."""
+    return np.fft.rfft(samples).astype(np.complex64, copy=False)
+
+
+def _samples(spectrum: Complex) -> Real:
+    return np.fft.irfft(spectrum).astype(np.float32, copy=False)

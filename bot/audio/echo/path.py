@@ -1,10 +1,11 @@
 """Sees that the filter answers for an echo path that is gone: a door, a hand on the telephone, a new route.
 
-After a change the filter still subtracts the old echo, so the residual holds that echo upside down, beside the
-new one: residual and predicted echo are anti-correlated (-0.7 when the two paths share nothing). A caller who
-speaks is correlated with neither.
+After a change the filter still subtracts the old echo, so the residual holds that echo upside down,
+beside the new one: residual and predicted echo are anti-correlated (-0.7 when the two paths share
+nothing). A caller who speaks is correlated with neither.
 """
 
+import math
 from typing import NamedTuple
 
 from bot.audio.echo.detector import level_db
@@ -13,10 +14,13 @@ NEAR_ABOVE_FLOOR_DB, ECHO_BELOW_NEAR_DB = 15.0, 6.0
 """Only frames that are loud, and mostly echo if the filter is right, tell about the path."""
 FRAME_MEMORY, FRAME_CORRELATION = 0.6, -0.2
 """Some 3 frames this anti-correlated: this sound is the filter's, not the caller's."""
+ECHO_SHARE = 0.25
+"""At least this much predicted echo: a little of it, learned by mistake, must not silence the caller."""
 PATH_MEMORY, PATH_CORRELATION, PATH_FRAMES = 0.9, -0.4, 12
 """Some 10 frames this anti-correlated, at the earliest after 12: the path changed."""
 PATH_RESIDUAL = 0.25
-"""And the residual has at least this share of the predicted echo's power: a good filter's dregs say nothing."""
+"""And the residual has at least this share of the predicted echo's power: a good filter's dregs say
+nothing."""
 
 
 class Powers(NamedTuple):
@@ -36,7 +40,7 @@ class _Correlation:
         self.clear()
 
     def clear(self) -> None:
-        self.residual = self.echo = self._cross = 0.0
+        self.residual, self.echo, self._cross = 0.0, 0.0, 0.0
 
     def add(self, frame: Powers) -> None:
         self.residual = self._memory * self.residual + frame.residual
@@ -45,11 +49,12 @@ class _Correlation:
 
     @property
     def value(self) -> float:
-        return self._cross / ((self.residual * self.echo) ** 0.5 + 1e-3)
+        return self._cross / (math.sqrt(self.residual * self.echo) + 1e-3)
 
 
 class PathWatch:
-    """One call's watch. After ``look``: ``veto`` (this frame is not the caller's), ``changed`` (start anew)."""
+    """One call's watch. After ``look``: ``veto`` (this frame is not the caller's), ``changed`` (start
+    anew)."""
 
     def __init__(self) -> None:
         self._frame = _Correlation(FRAME_MEMORY)
@@ -67,7 +72,8 @@ class PathWatch:
         """Take one frame; ``floor_db`` is the line's noise."""
         near_db, echo_db = level_db(frame.near), level_db(frame.echo)
         self._frame.add(frame)
-        self.veto = echo_db > floor_db and self._frame.value < FRAME_CORRELATION
+        audible = frame.echo > ECHO_SHARE * frame.residual and echo_db > floor_db
+        self.veto = audible and self._frame.value < FRAME_CORRELATION
         self.changed = False
         if near_db <= floor_db + NEAR_ABOVE_FLOOR_DB or echo_db <= near_db - ECHO_BELOW_NEAR_DB:
             return

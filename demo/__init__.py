@@ -1,0 +1,1 @@
+"""``python -m demo``: a spoken call on real parts, shown and judged; ``--keep``: the same parts kept up."""
