@@ -188,7 +188,9 @@ class World:
         raise ChildError(f"the bot is not ready\n{self._log()}")
 
     def _log(self) -> str:
-        return "\n".join((self.folder / "bot.log").read_text(errors="replace").splitlines()[-20:])
+        """What the bot complained of, else its last words."""
+        lines = (self.folder / "bot.log").read_text(errors="replace").splitlines()
+        return "\n".join([line for line in lines if "[error" in line or "[warn" in line][:20] or lines[-20:])
 
     def _late_ms(self) -> float:
         with urllib.request.urlopen(f"http://127.0.0.1:{self._web_port}/metrics", timeout=10) as answer:

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -41,7 +42,10 @@ def demo(console: Console, loaded: Loaded, config: Path, out: Path) -> int:
         console.print()
         found, heard = _listen(console, trace)
         files = _keep(out, trace, row)
-    findings = [*judge(row, found, heard), Finding("the conversation", "broken off" if trouble else "whole", trouble)]
+    findings = [
+        *judge(row, found, heard),
+        Finding("the conversation", "broken off" if trouble else "whole", trouble),
+    ]
     console.print(_table(findings))
     for file in files:
         console.print(f"  {file}", soft_wrap=True)
@@ -73,14 +77,12 @@ def _agents(loaded: Loaded) -> dict[str, Any]:
     return {"default": {"instructions": f"{instructions}\nYou answer for Harbour Bikes:\n{answers}"}}
 
 
-def _listen(console: Console, trace: Trace) -> tuple[Measures, list[str]]:
-    """What Whisper makes of each stretch in which the phone heard the agent."""
+def _listen(console: Console, trace: Trace) -> tuple[Measures, str]:
+    """What Whisper makes of all that the phone heard of the agent, put together without the waiting."""
     found, pcm = measure(trace), trace.heard()
-    heard = []
-    with Steps(console) as steps, steps("listening to what the phone heard") as step:
-        for count, stretch in enumerate(found.agent, 1):
-            heard.append(transcribe(cut(pcm, stretch).tobytes(), RATE_HZ))
-            step.reach(count / len(found.agent))
+    with Steps(console) as steps, steps("listening to what the phone heard"):
+        talk_only = [cut(pcm, stretch) for stretch in found.agent]
+        heard = transcribe(np.concatenate(talk_only).tobytes(), RATE_HZ) if talk_only else ""
     return found, heard
 
 

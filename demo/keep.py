@@ -37,7 +37,8 @@ def keep(console: Console, loaded: Loaded, config: Path, var: Path, address: str
 def _explain(console: Console, asterisk: Asterisk, var: Path) -> None:
     secret = asterisk.config / "secrets" / "phone"
     host = "this machine's address" if asterisk.address == "0.0.0.0" else asterisk.address
-    console.print(f"""
+    console.print(
+        f"""
 [bold]Register a softphone[/] (SIP over UDP, G.711)
   server    {host}, port {asterisk.sip_port}
   user      phone
@@ -46,7 +47,9 @@ def _explain(console: Console, asterisk: Asterisk, var: Path) -> None:
   dial [bold]100[/] for the agent, [bold]101[/] for an echo test
 
 Records and recordings: {var}. Ctrl-C ends everything.
-""", soft_wrap=True)
+""",
+        soft_wrap=True,
+    )
 
 
 def _free(address: str, port: int) -> None:

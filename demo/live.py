@@ -11,6 +11,7 @@ from rich.markup import escape
 from tests.e2e.bot import Bot
 
 SPEAKERS = {"caller_said": "[bold cyan]caller[/]", "agent_said": "[bold green]agent [/]"}
+KNOWN = {"event", "level", "timestamp", "logger", "call_id"}
 EVERY_S = 0.1
 
 
@@ -62,8 +63,9 @@ class Live:
             why = escape(f"ended by the {entry['by']}: {entry['reason']}")
             self._say((at - began).total_seconds(), f"[dim]{why}[/]")
         elif entry["level"] in ("warning", "error", "critical"):
-            details = {k: v for k, v in entry.items() if k not in ("event", "level", "timestamp", "logger", "call_id")}
-            self._console.print(f"         [yellow]{entry['level']}[/] {escape(event)} {escape(str(details or ''))}")
+            details = " ".join(f"{name}={value}" for name, value in entry.items() if name not in KNOWN)
+            warning = escape(f"{event} {details}")
+            self._console.print(f"         [yellow]{entry['level']}[/] {warning}", soft_wrap=True)
 
     def _say(self, seconds: float, text: str) -> None:
-        self._console.print(f"[dim]{seconds:6.1f} s[/] {text}", highlight=False)
+        self._console.print(f"[dim]{seconds:6.1f} s[/] {text}", soft_wrap=True)

@@ -58,7 +58,7 @@ def stretches(pcm: Pcm, pause_s: float = PAUSE_S) -> tuple[Stretch, ...]:
     level = np.sqrt(np.mean(frames**2, axis=1)) / 32768
     found: list[Stretch] = []
     for index in np.flatnonzero(level > 10 ** (AUDIBLE_DBFS / 20)):
-        start, end = index * FRAME_S, (index + 1) * FRAME_S
+        start, end = int(index) * FRAME_S, int(index + 1) * FRAME_S
         if found and start - found[-1].end <= pause_s:
             found[-1] = Stretch(found[-1].start, end)
         else:
@@ -73,7 +73,9 @@ def turns(caller: tuple[Stretch, ...], agent: tuple[Stretch, ...]) -> tuple[Turn
         answer = next((other.start for other in agent if other.start >= one.end), None)
         over = next((other.end for other in agent if other.start < one.start < other.end), None)
         result.append(
-            Turn(one, None if answer is None else answer - one.end, None if over is None else over - one.start)
+            Turn(
+                one, None if answer is None else answer - one.end, None if over is None else over - one.start
+            )
         )
     return tuple(result)
 

@@ -21,6 +21,7 @@ from bot.rtp.packet import parse
 from bot.rtp.reorder import Gap, Reorder
 
 FRAME_BYTES = 320
+FRAME_SAMPLES = FRAME_BYTES // 2
 SILENCE = bytes(FRAME_BYTES)
 
 
@@ -64,6 +65,7 @@ class Uplink:
         self._vad = Vad(params.vad)
         self._barge_in = BargeIn(params.barge_in)
         self._upsampler = Upsampler()
+        self._silence_due = 0
         self._out: list[bytes] = []
         self._now = 0.0
 
@@ -132,9 +134,17 @@ class Uplink:
         elif piece.kind == "lost":
             pcm = self._concealer.lost(piece.samples)
         else:
-            pcm = bytes(2 * piece.samples)
+            pcm = self._silence(piece.samples)
         for frame in self._framer.push(pcm):
             self._frame(frame)
+
+    def _silence(self, samples: int) -> bytes:
+        """Whole frames of it, the rest with the next: a broken frame would make every later packet wait for
+        the one after it."""
+        self._silence_due += samples
+        whole = self._silence_due - self._silence_due % FRAME_SAMPLES
+        self._silence_due -= whole
+        return bytes(2 * whole)
 
     def _frame(self, frame: bytes) -> None:
         if self._on_frame is not None:

@@ -15,12 +15,17 @@ from urllib.parse import urlsplit
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus
-from websockets.frames import CloseCode, Frame, Opcode, apply_mask
+from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from bot.errors import ModelError
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # a platform without the compiled part
+    from websockets.utils import apply_mask
 
 MAX_MESSAGE = 16 * 2**20
 #: Outgoing bytes that may wait for a slow peer: about 10 s of 24 kHz audio. Past that it counts as dead.
@@ -147,7 +152,7 @@ class WebSocket(asyncio.Protocol):
                 self._transport.write(data)
             elif self._transport.can_write_eof():
                 self._transport.write_eof()
-        if self._protocol.state is State.CLOSED or self._protocol.close_expected():
+        if self._protocol.state is State.CLOSED or self._protocol.close_rcvd is not None:
             self._transport.close()
 
 
@@ -188,6 +193,7 @@ async def connect(
     secure = where.scheme == "wss"
     loop = asyncio.get_running_loop()
     socket = None
+    connected = False
     try:
         async with asyncio.timeout(timeout):
             _, socket = await loop.create_connection(
@@ -198,6 +204,7 @@ async def connect(
             )
             socket.request(headers)
             await socket.opened
+            connected = True
             return socket
     except InvalidStatus as error:
         raise _refused(error.response.status_code, where.netloc) from error
@@ -212,7 +219,7 @@ async def connect(
             retry=True,
         ) from error
     finally:
-        if socket is not None and not (socket.opened.done() and not socket.opened.exception()):
+        if socket is not None and not connected:
             await socket.close(0)
 
 

@@ -22,8 +22,9 @@ CALLER, AGENT, GATE, SUSPECT, TOOL, QUIET = "#1f77b4", "#2e8b57", "#d9dde3", "#e
 SIZE_INCHES, DPI = (16, 9), 100
 COLUMNS = 1500  # of the waveforms; about one a pixel
 #: Width of a letter and of the drawing, in pixels: words are wrapped to the room they have.
-LETTER_PX, DRAWING_PX = 7.0, 1430
+LETTER_PX, DRAWING_PX = 8.3, 1430
 LINES, LEAST_LETTERS = 5, 9
+LEGEND = "arrows: the caller's last voice → the agent's first sound      bands: turns, as the model and the pacer saw them"
 
 
 def draw(recording: Path, row: dict[str, Any], out: Path) -> None:
@@ -31,7 +32,7 @@ def draw(recording: Path, row: dict[str, Any], out: Path) -> None:
     spans = call_spans(row)
     caller, agent, rate_hz = _read(recording)
     figure = Figure(figsize=SIZE_INCHES, dpi=DPI, layout=None)
-    rows = figure.subplots(5, 1, sharex=True, height_ratios=(2.2, 2.4, 2.0, 2.4, 2.2))
+    rows = figure.subplots(5, 1, sharex=True, height_ratios=(1.5, 2.6, 2.1, 2.6, 1.9))
     figure.subplots_adjust(left=0.065, right=0.985, top=0.925, bottom=0.06, hspace=0.04)
     length = max(spans.end, spans.media + len(caller) / rate_hz)
     margin = length * 0.012
@@ -47,7 +48,8 @@ def draw(recording: Path, row: dict[str, Any], out: Path) -> None:
     _words(rows[4], spans.agent_words, AGENT, length, above=False)
     _across(rows[1:4], spans)
     _seconds(rows[4])
-    figure.text(0.065, 0.955, _title(row, spans), fontsize=13, weight="bold")
+    figure.text(0.065, 0.96, _title(row, spans), fontsize=13, weight="bold")
+    figure.text(0.985, 0.935, LEGEND, fontsize=9.5, color=QUIET, ha="right")
     figure.savefig(out)
 
 
@@ -122,7 +124,15 @@ def _line(axes: Axes, spans: CallSpans) -> None:
         _inside(axes, closed, 0.5, "closed", "white")
     for suspect in spans.suspects:
         axes.barh(0.5, suspect.end - suspect.start, 0.16, suspect.start, color=SUSPECT, linewidth=0)
-        axes.text(suspect.end, 0.28, f"suspect → {suspect.text}", color=SUSPECT, fontsize=10, ha="center", va="center")
+        axes.text(
+            suspect.end,
+            0.28,
+            f"suspect → {suspect.text}",
+            color=SUSPECT,
+            fontsize=10,
+            ha="center",
+            va="center",
+        )
     for latency in spans.latencies:
         axes.annotate(
             "",
@@ -135,8 +145,13 @@ def _line(axes: Axes, spans: CallSpans) -> None:
     for mark in spans.marks:
         colour = TOOL if mark.text.endswith("()") else QUIET
         late = mark.at > spans.end * 0.8
-        level = 0.30 if mark.text.endswith("()") else 0.12
-        axes.text(mark.at, level, mark.text, color=colour, fontsize=10, ha="right" if late else "left", va="center")
+        axes.annotate(
+            mark.text,
+            xy=(mark.at, 0.28 if mark.text.endswith("()") else 0.1),
+            xytext=(-4 if late else 4, 0),
+            textcoords="offset points",
+            **{"color": colour, "fontsize": 10, "ha": "right" if late else "left", "va": "center"},
+        )
 
 
 def _inside(axes: Axes, span: Span, y: float, text: str, colour: str) -> None:
@@ -156,7 +171,9 @@ def _across(rows: Iterable[Axes], spans: CallSpans) -> None:
                 axes.axvline(suspect.end, color=SUSPECT, linewidth=1.5)
         for mark in spans.marks:
             tool = mark.text.endswith("()")
-            axes.axvline(mark.at, color=TOOL if tool else QUIET, linewidth=1.2 if tool else 0.8, linestyle="--")
+            axes.axvline(
+                mark.at, color=TOOL if tool else QUIET, linewidth=1.2 if tool else 0.8, linestyle="--"
+            )
 
 
 def _seconds(axes: Axes) -> None:

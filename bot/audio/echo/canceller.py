@@ -70,6 +70,7 @@ class EchoCanceller:
         self._least_waiting, self._watched = HOLE, 0
         remembered = (params.max_delay_ms + params.filter_ms) // FRAME_MS + 1
         self._past: deque[bytes | None] = deque([None] * remembered, remembered)
+        self._hole = False
         self._delay_frames = 0
         self._echo_at: int | None = None
         self._quiet = SLEEP_FRAMES
@@ -83,10 +84,10 @@ class EchoCanceller:
     def sent(self, far: bytes | None) -> None:
         """A frame left for the caller in this tick (320 bytes of PCM16), or nothing did (None)."""
         self._waiting.append(far)
-        if len(self._waiting) > HOLE:
+        if len(self._waiting) > (CUSHION if self._hole else HOLE):
+            self._hole = True
             while len(self._waiting) > CUSHION:
                 self._past.append(self._waiting.popleft())
-            self._recall()
 
     def process(self, near: bytes) -> Residual:
         """The caller's next frame (320 bytes of PCM16) without the echo.
@@ -119,6 +120,9 @@ class EchoCanceller:
         self._echo_at = samples
 
     def _pair(self, near: bytes) -> None:
+        if self._hole:
+            self._hole = False
+            self._recall()
         self._watched += 1
         self._least_waiting = min(self._least_waiting, len(self._waiting))
         if not self._waiting:
@@ -159,7 +163,8 @@ class EchoCanceller:
             self._filter.advance(_samples(self._past[index]))
 
     def _listen(self, frame: Powers, doubt_db: float) -> None:
-        self._watch.look(frame, self._detector.floor_db)
+        if self._filter.focus is not None:
+            self._watch.look(frame, self._detector.floor_db)
         self._detector.hear(level_db(frame.residual), level_db(frame.echo), doubt_db, veto=self._watch.veto)
         if self._watch.changed:
             self._start_anew()

@@ -39,7 +39,8 @@ class DelayEstimator:
         self._near = np.zeros(WINDOW, np.int16)
         self._far_at = self._near_at = 0
         self._fresh = 0
-        self._fft_size = 1 << (len(self._far) + WINDOW - 1).bit_length()
+        # The near window lies within the far one, so no lag that is asked for wraps.
+        self._fft_size = 1 << (len(self._far) - 1).bit_length()
         self._cross = np.zeros(self._fft_size // 2 + 1, np.complex64)
         self._candidate: int | None = None
 

@@ -27,8 +27,10 @@ BINS = BLOCK + 1
 
 TRANSITION = 0.9995
 """A, how much of the path survives a block. Its loss is what keeps the filter listening to slow changes."""
-INITIAL_VARIANCE = 0.1
+INITIAL_VARIANCE = 0.01
 """P0, the power gain that any bin of any partition may have before anything was heard."""
+AMBIENT_VARIANCE = 1e-4
+"""What any bin of a path may grow from nothing: a caller who was mute, or held a handset, and then does not."""
 NOISE_SMOOTHING = 0.9
 NOISE_SHARE = 0.02
 """The least share of a block's error that is taken for the near end."""
@@ -141,7 +143,7 @@ class EchoFilter:
         path = _spectrum(taps)
         self._path[turn] = path
         self._variance[turn] *= kept * kept
-        self._variance[turn] += (1 - kept * kept) * (path.real**2 + path.imag**2)
+        self._variance[turn] += (1 - kept * kept) * (path.real**2 + path.imag**2 + AMBIENT_VARIANCE)
         self._turn = (turn + 1) % self.partitions
 
     def _correct(self, far: Complex, error: Complex, missed: Real) -> None:
@@ -172,7 +174,8 @@ class EchoFilter:
             return
         strength = (self._path.real**2 + self._path.imag**2).mean(axis=1)
         first, median = int(strength.argmax()), float(np.median(strength))
-        if strength[first] <= FOCUS_PEAK * median or (self.focus is not None and abs(first - self.focus) <= 1):
+        known = self.focus is not None and abs(first - self.focus) <= 1
+        if known or strength[first] <= FOCUS_PEAK * median:
             return
         after = np.arange(self.partitions) - first
         room = 10 ** (-FOCUS_DECAY_DB / 10 * np.maximum(after - 1, 0)) * (after >= -1)

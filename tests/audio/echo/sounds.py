@@ -1,4 +1,4 @@
-"""Speech-like sound and an echoing room, made from a seed: voiced syllables with moving formants and pauses."""
+"""Speech-like sound and an echoing room, made from a seed: voiced syllables, formants, and pauses."""
 
 import numpy as np
 from numpy.typing import NDArray
