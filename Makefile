@@ -14,8 +14,12 @@ help: ## List the targets
 demo: $(VENV)/ready ## Set everything up and hold a real spoken call, no key needed
 	@$(PY) -m demo
 
-test: $(VENV)/ready system ## All tests, those on a real Asterisk among them
-	$(PY) -m pytest
+test: $(VENV)/ready ## All tests, those on a real Asterisk among them
+	@root=$$(sh deploy/system.sh $(CACHE)) && VOICEBOT_ASTERISK_ROOT=$$root $(PY) -m pytest $(TESTS)
+
+test-py313: ## The tests on Python 3.13 or newer, in Asterisk's root file system
+	@mkdir -p $(CACHE)
+	@sh deploy/test-newest-python.sh $(CACHE)
 
 run: $(VENV)/ready ## Keep Asterisk and the bot up; prints how a softphone registers
 	@$(PY) -m demo --keep
@@ -26,10 +30,6 @@ lint: $(VENV)/ready ## Style, types and import rules
 	$(VENV)/bin/mypy
 
 # ---------------------------------------------------------------------------
-
-.PHONY: system
-system: ## Debian packages of the tests, and an Asterisk (from PATH, or in a cache folder)
-	@sh deploy/system.sh $(CACHE)
 
 $(VENV)/ready: deploy/requirements/dev.txt pyproject.toml
 	@echo "setting up $(VENV)"

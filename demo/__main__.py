@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         return demo(console, loaded, options.config, options.out)
     except KeyboardInterrupt:
         console.print("stopped")
-        return 130
+        return 0 if options.keep else 130
     except HarnessError as error:
         console.print(f"[red]failed:[/] {escape(str(error))}", soft_wrap=True)
         return ResourceError.exit_code

@@ -22,7 +22,7 @@ from demo.measure import Measures, cut, measure
 from demo.stack import Steps, find_asterisk, start_bot
 from demo.verdict import Finding, judge
 from demo.voice import speak
-from tests.e2e.asterisk import Asterisk, cache_folder
+from tests.e2e.asterisk import Asterisk, HarnessError, cache_folder
 from tests.e2e.bot import Bot, settled
 from tests.e2e.phone import Phone, Trace
 from tests.e2e.sound import RATE_HZ
@@ -37,7 +37,7 @@ def demo(console: Console, loaded: Loaded, config: Path, out: Path) -> int:
         voice = speak([line.words for line in talk.SCRIPT], cache_folder())
         with Live(console, bot):
             trace, trouble = talk.hold(phone, voice)
-            row = bot.wait_ended()[0]
+            row = _row(bot, trouble)
             settled(asterisk)
         console.print()
         found, heard = _listen(console, trace)
@@ -54,6 +54,14 @@ def demo(console: Console, loaded: Loaded, config: Path, out: Path) -> int:
         console.print(f"[red]failed:[/] {escape(complaint)}", soft_wrap=True)
     console.print(f"[dim]all done after {time.monotonic() - began:.0f} s[/]")
     return 1 if complaints else 0
+
+
+def _row(bot: Bot, trouble: str) -> dict[str, Any]:
+    """The call's record. Raises HarnessError with ``trouble`` when the call never came to the bot."""
+    try:
+        return bot.wait_ended()[0]
+    except HarnessError as error:
+        raise HarnessError(trouble or str(error)) from None
 
 
 def _set_up(console: Console, stack: ExitStack, loaded: Loaded, config: Path) -> tuple[Phone, Bot, Asterisk]:
@@ -90,8 +98,10 @@ def _keep(out: Path, trace: Trace, row: dict[str, Any]) -> list[Path]:
     """The bot's recording, the phone's, and the picture."""
     out.mkdir(parents=True, exist_ok=True)
     recording, at_phone, picture = out / "call.wav", out / "phone.wav", out / "call.png"
-    shutil.copyfile(row["recording"], recording)
     trace.record(at_phone)
+    if not row["recording"]:
+        return [at_phone]
+    shutil.copyfile(row["recording"], recording)
     draw(recording, row, picture)
     return [recording, at_phone, picture]
 

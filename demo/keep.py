@@ -58,6 +58,6 @@ def _free(address: str, port: int) -> None:
             probe.bind((address, port))
         except OSError as error:
             raise HarnessError(
-                f"SIP cannot listen on {address}:{port} ({error.strerror}): end what holds it, or name another "
-                "with --port or --address"
+                f"SIP cannot listen on {address}:{port} ({error.strerror}):"
+                " end what holds it, or name another place with --address or --port"
             ) from None

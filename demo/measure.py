@@ -21,8 +21,8 @@ class Stretch(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """``answered_s``: the caller's last sound to the agent's next, ``None`` when none came. ``yielded_s``: how
-    long the agent talked on after the caller had begun, ``None`` when the agent was silent."""
+    """``answered_s``: the caller's last sound to the agent's next, ``None`` when none came. ``yielded_s``:
+    how long the agent talked on after the caller had begun, ``None`` when the agent was silent."""
 
     caller: Stretch
     answered_s: float | None

@@ -65,9 +65,9 @@ class Step:
 
 
 def find_asterisk(steps: Steps, *packages: str) -> Path:
-    """The root of an Asterisk (``Asterisk(root=…)``); it, and Debian's ``packages``, are installed if missing."""
+    """The root of an Asterisk; it, and Debian's ``packages``, are installed when missing."""
     script = "system.sh" if packages else "asterisk-root.sh"
-    command = ["sh", PROJECT / "deploy" / script, cache_folder(), *packages]
+    command: list[str | Path] = ["sh", PROJECT / "deploy" / script, cache_folder(), *packages]
     said: list[str] = []
     with steps("looking for Asterisk") as step:
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -1,4 +1,4 @@
-"""Whether the call went as it should: each finding with its value, and one clear line for each that is wrong. PURE."""
+"""Whether the call went as it should: findings with their values, and a clear line for each bad one. PURE."""
 
 import re
 from difflib import SequenceMatcher

@@ -1,4 +1,4 @@
-"""The caller's voice: sentences spoken once by the embedded model's voice, then kept as samples in the cache."""
+"""The caller's voice: sentences spoken once by the embedded model's voice, then kept in the cache."""
 
 import asyncio
 import hashlib
@@ -41,4 +41,5 @@ async def _speak(sentences: Sequence[str], folder: Path) -> dict[str, Pcm]:
 
 def _for_the_phone(pcm: bytes) -> bytes:
     samples = np.frombuffer(resample(pcm, round(VOICE_RATE * PITCH), RATE_HZ), np.int16).astype(np.float64)
-    return (samples * (PEAK / max(np.abs(samples).max(), 1))).astype(np.int16).tobytes()
+    loud = samples * (PEAK / max(np.abs(samples).max(), 1))
+    return bytes(loud.astype("<i2").tobytes())

@@ -65,7 +65,8 @@ class Uplink:
         self._vad = Vad(params.vad)
         self._barge_in = BargeIn(params.barge_in)
         self._upsampler = Upsampler()
-        self._silence_due = 0
+        self._silence_due = 0  # samples
+        self._broken = 0  # bytes of a frame that is not whole yet
         self._out: list[bytes] = []
         self._now = 0.0
 
@@ -135,16 +136,25 @@ class Uplink:
             pcm = self._concealer.lost(piece.samples)
         else:
             pcm = self._silence(piece.samples)
+        if self._broken and len(pcm) % FRAME_BYTES == 0:
+            pcm = self._mended(pcm)
+        self._broken = (self._broken + len(pcm)) % FRAME_BYTES
         for frame in self._framer.push(pcm):
             self._frame(frame)
 
     def _silence(self, samples: int) -> bytes:
-        """Whole frames of it, the rest with the next: a broken frame would make every later packet wait for
-        the one after it."""
+        """Whole frames of it; the rest comes with the next."""
         self._silence_due += samples
-        whole = self._silence_due - self._silence_due % FRAME_SAMPLES
+        whole = max(0, self._silence_due - self._silence_due % FRAME_SAMPLES)
         self._silence_due -= whole
         return bytes(2 * whole)
+
+    def _mended(self, pcm: bytes) -> bytes:
+        """The broken frame is filled up, or every later packet would wait in it for the next one. The next
+        silence is that much shorter."""
+        missing = FRAME_BYTES - self._broken
+        self._silence_due -= missing // 2
+        return bytes(missing) + pcm
 
     def _frame(self, frame: bytes) -> None:
         if self._on_frame is not None:

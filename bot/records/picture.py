@@ -24,7 +24,9 @@ COLUMNS = 1500  # of the waveforms; about one a pixel
 #: Width of a letter and of the drawing, in pixels: words are wrapped to the room they have.
 LETTER_PX, DRAWING_PX = 8.3, 1430
 LINES, LEAST_LETTERS = 5, 9
-LEGEND = "arrows: the caller's last voice → the agent's first sound      bands: turns, as the model and the pacer saw them"
+LEGEND = (
+    "arrows: the caller's last voice → the agent's first sound;  bands: turns as model and playout saw them"
+)
 
 
 def draw(recording: Path, row: dict[str, Any], out: Path) -> None:
@@ -58,16 +60,14 @@ def _read(recording: Path) -> tuple[NDArray[np.float32], NDArray[np.float32], in
     with wave.open(str(recording)) as file:
         rate_hz = file.getframerate()
         samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, file.getnchannels())
-    scaled = samples.astype(np.float32) / 32768
+    scaled = samples.astype(np.float32) / np.float32(32768)
     return scaled[:, 0], scaled[:, -1], rate_hz
 
 
 def _title(row: dict[str, Any], spans: CallSpans) -> str:
     who = row["caller_name"] or row["caller_number"] or "anonymous"
-    return (
-        f"{who} → {row['dialled_number']}    {spans.end:.1f} s    ended by the {row['ended_by']}: {row['reason']}"
-        f"    {row['id']}"
-    )
+    how = f"ended by the {row['ended_by']}: {row['reason']}"
+    return f"{who} → {row['dialled_number']}    {spans.end:.1f} s    {how}    {row['id']}"
 
 
 def _voice(
@@ -124,13 +124,13 @@ def _line(axes: Axes, spans: CallSpans) -> None:
         _inside(axes, closed, 0.5, "closed", "white")
     for suspect in spans.suspects:
         axes.barh(0.5, suspect.end - suspect.start, 0.16, suspect.start, color=SUSPECT, linewidth=0)
-        axes.text(
-            suspect.end,
-            0.28,
+        axes.annotate(
             f"suspect → {suspect.text}",
+            xy=(suspect.end, 0.28),
+            xytext=(4, 0),
+            textcoords="offset points",
             color=SUSPECT,
             fontsize=10,
-            ha="center",
             va="center",
         )
     for latency in spans.latencies:
@@ -150,7 +150,10 @@ def _line(axes: Axes, spans: CallSpans) -> None:
             xy=(mark.at, 0.28 if mark.text.endswith("()") else 0.1),
             xytext=(-4 if late else 4, 0),
             textcoords="offset points",
-            **{"color": colour, "fontsize": 10, "ha": "right" if late else "left", "va": "center"},
+            color=colour,
+            fontsize=10,
+            ha="right" if late else "left",
+            va="center",
         )
 
 

@@ -23,8 +23,8 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True)
 class CallSpans:
-    """``words`` begin where their speaker did; ``latencies`` reach from the caller's last voice to the agent's
-    first; ``suspects`` end with ``barge-in`` or ``resumed``."""
+    """``…_words`` begin where their speaker did; ``latencies`` reach from the caller's last voice to the
+    agent's first; ``suspects`` end with ``barge-in`` or ``resumed``."""
 
     media: float  # where the recording begins
     end: float

@@ -119,7 +119,7 @@ async def test_read_only_user() -> None:
             False,
         ),
         (409, b'{"error":"taken"}', "409 taken", False),
-        (422, b"not json", "422 Unprocessable Entity", False),
+        (422, b"not json", "422 Unprocessable", False),
         (500, b"[]", "500 Internal Server Error", True),
         (302, b"", "302 Found", False),
     ],

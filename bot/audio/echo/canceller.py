@@ -26,6 +26,10 @@ CUSHION, WATCHED, HOLE = 1, 250, 25
 """Frames: how many may wait for the caller's at the least in 5 s; so many waiting mean that his stream
 had a hole."""
 
+UNSTOPPED_FRAMES = 150
+"""3 s of speech over the agent, who would have stopped long before for a caller: echo that the filter has
+closed its mind to, for example since he was mute when it learned."""
+
 REFERENCE_LEAD_MS = 80
 """A long path is brought to this place in the filter: room for an estimate, and a path, that moves."""
 COMFORT_MS = (2, 420)
@@ -71,6 +75,7 @@ class EchoCanceller:
         remembered = (params.max_delay_ms + params.filter_ms) // FRAME_MS + 1
         self._past: deque[bytes | None] = deque([None] * remembered, remembered)
         self._hole = False
+        self._agent_speaks, self._unstopped = False, 0
         self._delay_frames = 0
         self._echo_at: int | None = None
         self._quiet = SLEEP_FRAMES
@@ -153,7 +158,8 @@ class EchoCanceller:
         self._quiet = 0 if power > SILENT_RMS**2 else self._quiet + 1
         if not self.asleep:
             self._filter.advance(samples)
-            if power > SPEECH_RMS**2:
+            self._agent_speaks = power > SPEECH_RMS**2
+            if self._agent_speaks:
                 self._filter.seek_focus()
 
     def _recall(self) -> None:
@@ -166,13 +172,16 @@ class EchoCanceller:
         if self._filter.focus is not None:
             self._watch.look(frame, self._detector.floor_db)
         self._detector.hear(level_db(frame.residual), level_db(frame.echo), doubt_db, veto=self._watch.veto)
-        if self._watch.changed:
+        if self._agent_speaks:
+            self._unstopped = max(0, self._unstopped + (1 if self._detector.speech else -1))
+        if self._watch.changed or self._unstopped >= UNSTOPPED_FRAMES:
             self._start_anew()
 
     def _start_anew(self) -> None:
         self._filter.reset()
         self._detector.forget()
         self._watch.clear()
+        self._unstopped = 0
         self.resets += 1
 
 

@@ -19,6 +19,9 @@ DECAY_DB = 6.0
 DOUBT_MARGIN_DB = -2.0
 """Added to what the filter may have missed. Below 0, since the score asks for 12 dB more than the usual
 anyway."""
+RELIEF_FALL_DB, RELIEF_RISE_DB, MOST_RELIEF_DB = 0.15, 1.0, 30.0
+"""A doubt that proves too large is believed less, a little each frame: on a line without echo the filter
+learns only slowly that there is none."""
 SETTLED_DB = 12.0
 """A residual tells about the loudspeaker, not about an unfinished filter, with the doubt this far under
 the echo."""
@@ -66,6 +69,7 @@ class BargeInDetector:
         self._mean = [LOWEST_DB + BIN_DB * i + PRIOR_MEAN_DB for i in range(BINS)]
         self._deviation = [PRIOR_DEVIATION_DB] * BINS
         self._met = [0] * BINS
+        self._relief_db = 0.0
 
     @property
     def score(self) -> float:
@@ -81,7 +85,7 @@ class BargeInDetector:
         ``veto``: the filter made this frame louder, so it is the filter that speaks.
         """
         self._echo_db = max(echo_db, self._echo_db - DECAY_DB)
-        self._doubt_db = max(doubt_db, self._doubt_db - DECAY_DB)
+        self._doubt_db = max(doubt_db - self._relief_db, self._doubt_db - DECAY_DB)
         self._follow_floor(residual_db)
         level = min(BINS - 1, max(0, int((self._echo_db - LOWEST_DB) / BIN_DB + 0.5)))
         score = residual_db - max(
@@ -89,6 +93,7 @@ class BargeInDetector:
         )
         if max(self._echo_db, self._doubt_db) < self.floor_db + NO_ECHO_DB:
             score += NO_ECHO_BONUS_DB
+        self._relieve(residual_db, doubt_db)
         if self._doubt_db < self._echo_db - SETTLED_DB:
             self._learn(level, residual_db)
         if self._frames <= LEARN_FRAMES:
@@ -109,6 +114,12 @@ class BargeInDetector:
             self.floor_db += (residual_db - self.floor_db) * FLOOR_FALL
         else:
             self.floor_db += FLOOR_RISE_DB
+
+    def _relieve(self, residual_db: float, doubt_db: float) -> None:
+        if doubt_db > self.floor_db + NO_ECHO_DB:
+            step = doubt_db - self._relief_db - residual_db
+            relief = self._relief_db + max(-RELIEF_RISE_DB, min(RELIEF_FALL_DB, step))
+            self._relief_db = max(0.0, min(MOST_RELIEF_DB, relief))
 
     def _learn(self, level: int, residual_db: float) -> None:
         self._met[level] += 1

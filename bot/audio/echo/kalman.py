@@ -29,8 +29,6 @@ TRANSITION = 0.9995
 """A, how much of the path survives a block. Its loss is what keeps the filter listening to slow changes."""
 INITIAL_VARIANCE = 0.01
 """P0, the power gain that any bin of any partition may have before anything was heard."""
-AMBIENT_VARIANCE = 1e-4
-"""What any bin of a path may grow from nothing: a caller who was mute, or held a handset, and then does not."""
 NOISE_SMOOTHING = 0.9
 NOISE_SHARE = 0.02
 """The least share of a block's error that is taken for the near end."""
@@ -143,7 +141,7 @@ class EchoFilter:
         path = _spectrum(taps)
         self._path[turn] = path
         self._variance[turn] *= kept * kept
-        self._variance[turn] += (1 - kept * kept) * (path.real**2 + path.imag**2 + AMBIENT_VARIANCE)
+        self._variance[turn] += (1 - kept * kept) * (path.real**2 + path.imag**2)
         self._turn = (turn + 1) % self.partitions
 
     def _correct(self, far: Complex, error: Complex, missed: Real) -> None:

