@@ -1,4 +1,6 @@
-"""A process of the benchmark: spoken to in JSON lines, its CPU time and memory read from outside, and never left over."""
+"""A process of the benchmark: spoken to in JSON lines, its CPU time and memory read from outside, never
+left over.
+"""
 
 import contextlib
 import json
@@ -67,9 +69,17 @@ class Child:
         return json.loads(line)
 
     def cpu_s(self) -> float:
-        """CPU time of the whole process so far, to the nanosecond: the kernel's clock of another process, as
-        ``clock_getcpuclockid(3)`` numbers it."""
-        return time.clock_gettime(~self.pid << 3 | 2)
+        return cpu_s(self.pid)
+
+    def waited_s(self) -> float:
+        """How long its main thread has been ready to run without a core (proc(5), ``schedstat``)."""
+        return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[1]) / 1e9
+
+    def dropped(self) -> int:
+        """Datagrams that the kernel dropped because this process did not read its sockets in time."""
+        own = {os.readlink(fd) for fd in Path(f"/proc/{self.pid}/fd").iterdir()}
+        lines = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
+        return sum(int(fields[12]) for fields in lines if f"socket:[{fields[9]}]" in own)
 
     def rss_bytes(self) -> int:
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * PAGE_BYTES
@@ -97,10 +107,17 @@ class Child:
         return ChildError(f"{self.name} {what}\n{tail}")
 
 
+def cpu_s(pid: int) -> float:
+    """CPU time of a whole process so far, to the nanosecond: by its clock, as clock_getcpuclockid(3)
+    numbers it.
+    """
+    return time.clock_gettime(~pid << 3 | 2)
+
+
 def _prefer(pid: int) -> None:
     with contextlib.suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, pid, NICENESS)
-    with contextlib.suppress(OSError):  # sched(7): niceness only counts within a session, unless its own is set
+    with contextlib.suppress(OSError):  # sched(7): within a session only, unless it has its own
         Path(f"/proc/{pid}/autogroup").write_text(str(NICENESS))
 
 

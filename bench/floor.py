@@ -1,8 +1,9 @@
 """The least that can be done: the bare loop that the bot is measured against.
 
-The same work for each call and nothing else: μ-law, resampling and base64 each way, ``websockets`` (Sans-I/O), one pacer, on
-uvloop. No reordering, no gate, no voice detector, no turn taking, no log. ``python -m bench.floor MODEL_PORT`` takes
-``{"first": 0, "calls": 50, "callers": PORT}`` on stdin and answers when they all talk.
+The same work for each call and nothing else: μ-law, resampling and base64 each way, ``websockets``
+(Sans-I/O), one pacer, on uvloop. No reordering, no gate, no voice detector, no turn taking, no log.
+``python -m bench.floor MODEL_PORT`` takes ``{"first": 0, "calls": 50, "callers": PORT}`` on stdin and
+answers when they all talk.
 """
 
 import asyncio

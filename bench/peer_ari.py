@@ -1,8 +1,9 @@
-"""What the bot sees of Asterisk, and no more: ARI over HTTP, its event socket, and channels that do as they are told.
+"""What the bot sees of Asterisk, and no more: ARI over HTTP, its event socket, and channels that obey.
 
-``python -m bench.peer_ari CALLERS_PORT`` prints its HTTP port. ``{"do": "start", "first": 0, "calls": 50, "rate": 50}`` on
-stdin lets calls come in and answers when the bot has bridged them all: how long each took from ``StasisStart`` on.
-The callers' process, whose address every ExternalMedia channel is given, is told of each by a datagram.
+``python -m bench.peer_ari CALLERS_PORT`` prints its HTTP port. ``{"first": 0, "calls": 50, "rate": 50}``
+on stdin lets calls come in and answers when the bot has bridged them all: how long each took from
+``StasisStart`` on. The callers' process, whose address every ExternalMedia channel is given, is told of
+each by a datagram.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ def channel(channel_id: str, number: str, state: str, **variables: str) -> dict[
         "caller": {"name": "", "number": number},
         "connected": {"name": "", "number": ""},
         "accountcode": "",
-        "dialplan": {"context": "bench", "exten": "100", "priority": 1, "app_name": "Stasis", "app_data": APP},
+        "dialplan": {"context": "bench", "exten": "100", "priority": 1},
         "creationtime": NOW,
         "language": "en",
         "channelvars": variables,

@@ -1,9 +1,10 @@
-"""All callers in one cheap process: 50 RTP packets a second and call on absolute deadlines, and what comes back.
+"""All callers in one cheap process: 50 RTP packets a second and call on absolute deadlines, and what is
+heard.
 
-One socket serves all calls; a call is told from the others by the bot's port. Arrivals are the kernel's time
-stamps, so that this process may read them a millisecond later and measure no less exactly. It wakes 1000 times
-a second however many calls there are. ``python -m bench.peer_callers half|all`` prints its UDP port; a datagram
-of JSON adds a call; JSON lines on stdin begin and end a measurement.
+One socket serves all calls; a call is told from the others by the bot's port. Arrivals are the kernel's
+time stamps, so this process may read them a millisecond later and measure no less exactly. It wakes 1000
+times a second however many calls there are. ``python -m bench.peer_callers half|all`` prints its UDP
+port; a datagram of JSON adds a call; JSON lines on stdin begin and end a measurement.
 """
 
 import contextlib

@@ -1,11 +1,14 @@
-"""The model's side of all calls in one cheap process: real WebSocket framing, and almost nothing behind it.
+"""The model's side of all calls in one cheap process: real WebSocket framing, and almost nothing behind
+it.
 
-The agent talks by the timetable. Its deltas of 200 ms are serialized once; a second of audio leaves every 200 ms, five times
-faster than it is heard, with the events around it that OpenAI sends. What comes up is counted and searched for the
-callers' marks without being decoded. ``python -m bench.peer_model half|all`` prints its port.
+The agent talks by the timetable. Its deltas of 200 ms are encoded once; a second of audio leaves every
+200 ms, five times faster than it is heard, with the events around it that OpenAI sends. What comes up is
+searched for the callers' marks without being decoded. ``python -m bench.peer_model half|all`` prints its
+port.
 """
 
 import asyncio
+import itertools
 import json
 import sys
 import time
@@ -77,7 +80,7 @@ class Seen:
         self.began, self.cpu = time.monotonic(), time.process_time()
         self.marks: list[tuple[int, float]] = []
         self.firsts: list[tuple[int, float]] = []
-        self.appends = self.bytes = 0
+        self.appends = 0
 
     def report(self) -> dict[str, Any]:
         cpu = (time.process_time() - self.cpu) / (time.monotonic() - self.began)
@@ -91,6 +94,7 @@ class Desk:
         self.talk = talk
         self.chunks = {name: chunks(name) for name in BYTES_PER_MS}
         self.seen = Seen()
+        self.unnumbered = itertools.count()
 
 
 class Session(asyncio.Protocol):
@@ -163,9 +167,9 @@ class Session(asyncio.Protocol):
                 self._begin_by_timetable()
 
     def _update(self, session: dict[str, Any]) -> None:
-        """The call's number is the last word of the instructions."""
+        """The call's number is in the instructions, where the callers have numbers; others are counted."""
         words = session["instructions"].split()
-        self._index = int(words[-1]) if words and words[-1].isdigit() else -1
+        self._index = int(words[0]) if words and words[0].isdigit() else next(self._desk.unnumbered)
         if session["audio"]["output"]["format"]["type"] == "audio/pcmu":
             self._format = "g711_ulaw"
         self._send(type="session.updated", session=session)
@@ -191,7 +195,8 @@ class Session(asyncio.Protocol):
             self._later(CALLER_FROM_S + 0.2, self._caller, "started", CALLER_FROM_S)
             self._later(CALLER_UNTIL_S, self._caller, "stopped", CALLER_UNTIL_S)
         self._send(type="response.created", response={"id": names["response_id"], "status": "in_progress"})
-        self._send(type="response.output_item.added", item={"id": item["item_id"], "type": "message"}, **names)
+        message = {"id": item["item_id"], "type": "message"}
+        self._send(type="response.output_item.added", item=message, **names)
         self._send(type="response.content_part.added", part={"type": "audio"}, **names, **item)
         self._desk.seen.firsts.append((self._index, time.monotonic()))
         bursts = lead + round(AGENT_S * 1000 / DELTA_MS / BURST_DELTAS)

@@ -1,7 +1,7 @@
 """Who talks when, and what it sounds like: one timetable for all processes of the benchmark. PURE.
 
-Its time is ``CLOCK_MONOTONIC``, which all processes of a machine share. Each call has the same period, shifted so
-that at any moment the calls are spread evenly over it.
+Its time is ``CLOCK_MONOTONIC``, which all processes of a machine share. Each call has the same period,
+shifted so that at any moment the calls are spread evenly over it.
 """
 
 from typing import Literal

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.ari.models import Channel
+from bot.audio.echo import EchoParams
 from bot.audio.g711 import ALAW, ULAW, Codec
 from bot.audio.vad import VadParams
 from bot.call.barge_in import BargeInParams
@@ -96,6 +97,7 @@ def write_brief(
                 energy_threshold=vad.energy_threshold,
             ),
             barge_in=BargeInParams(suspect_ms=barge_in.suspect_ms, commit_ms=barge_in.commit_ms),
+            echo=EchoParams() if settings.echo.canceller else None,
         ),
         interruptible=barge_in.enabled,
         protect_greeting=barge_in.protect_greeting,

@@ -12,6 +12,7 @@ from typing import Any
 
 from bot.ari import AriClient
 from bot.ari.models import Channel
+from bot.audio.echo import EchoCanceller
 from bot.call.brief import Brief, write_brief
 from bot.call.conversation import Conversation, Script
 from bot.call.downlink import Downlink
@@ -31,6 +32,7 @@ from bot.tools.registry import ToolRegistry
 
 log = get_logger("call")
 
+DELAY_EVERY_S = 0.5
 GOODBYE_AT_LIMIT = "The call has reached its time limit. Say so in one short sentence, and say goodbye."
 
 
@@ -142,17 +144,33 @@ class Call:
         self._socket = await open_rtp(self._house.ports, rtp.bind, rtp.source, self._datagram)
         remote = await self.leg.open_media((rtp.external_host, self._socket.port), rtp.codec)
         self._socket.announce(remote)
-        self.conversation = self._build_conversation(brief, self._socket)
+        if self._house.recorders is not None:
+            self._recorder = self._house.recorders.open(self.id, brief.codec)
+        uplink = Uplink(brief.uplink, on_frame=self._recorder.caller if self._recorder else None)
+        self.conversation = self._build_conversation(brief, uplink, self._socket)
+        if uplink.echo is not None:
+            self._spawn(self._watch_delay(uplink.echo))
         await self.leg.connect()
         self.conversation.start_media()
         self._house.pacer.add(self.conversation)
 
-    def _build_conversation(self, brief: Brief, socket: RtpSocket) -> Conversation:
+    async def _watch_delay(self, echo: EchoCanceller) -> None:
+        """A long way shows in the delay estimate, which takes milliseconds: in a thread, off the tick."""
+        while True:
+            await asyncio.sleep(DELAY_EVERY_S)
+            if echo.delays.due:
+                samples = await self._loop.run_in_executor(None, echo.delays.estimate)
+                if samples is not None:
+                    echo.set_delay(samples)
+
+    def _build_conversation(self, brief: Brief, uplink: Uplink, socket: RtpSocket) -> Conversation:
         assert self._model is not None
-        if self._house.recorders is not None:
-            self._recorder = self._house.recorders.open(self.id, brief.codec)
-        record = self._recorder
-        uplink = Uplink(brief.uplink, on_frame=record.caller if record else None)
+        downlink = Downlink(
+            brief.codec,
+            brief.model_codec,
+            brief.sender(),
+            on_frame=self._recorder.agent if self._recorder else None,
+        )
         return Conversation(
             Script(
                 instructions=brief.request.instructions,
@@ -163,9 +181,7 @@ class Call:
             ),
             self._model,
             uplink,
-            Downlink(
-                brief.codec, brief.model_codec, brief.sender(), on_frame=record.agent if record else None
-            ),
+            downlink,
             self._house.registry,
             self.journal,
             clock=self._loop.time,

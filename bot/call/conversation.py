@@ -93,11 +93,12 @@ class Conversation:
             )
 
     def tick(self, now: float) -> None:
-        packet, audible = self._downlink.tick()
+        packet, frame = self._downlink.tick()
         self._send_packet(packet)
+        self._uplink.sent(frame)
         self._model.append(self._uplink.tick(now))
-        if audible != self._agent_audible:
-            self._agent_turn(now, audible)
+        if (frame is not None) != self._agent_audible:
+            self._agent_turn(now, frame is not None)
         if self.turns.state in AWAITING_DRAIN and self._downlink.playout.idle:
             self._give(Input.DRAINED)
         if now >= self._tail_over:

@@ -57,8 +57,8 @@ class Downlink:
         self._item_id = ""
         self.playout.flush()
 
-    def tick(self) -> tuple[bytes, bool]:
-        """One RTP packet for this 20 ms, and whether the agent is audible in it.
+    def tick(self) -> tuple[bytes, bytes | None]:
+        """One RTP packet for this 20 ms, and the frame of the agent's voice in it, None for silence.
 
         Silence is sent between talkspurts: trunks and NAT bindings stay alive by it.
         """
@@ -67,7 +67,7 @@ class Downlink:
         if self._on_frame is not None:
             self._on_frame(payload)
         marker = frame is not None and frame.marker
-        return self._sender.packet(payload, marker=marker), frame is not None
+        return self._sender.packet(payload, marker=marker), None if frame is None else payload
 
     def quality(self) -> dict[str, Any]:
         """Counts for the record."""

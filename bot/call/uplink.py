@@ -6,9 +6,10 @@ to the next of them.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from bot.audio.conceal import Concealer
+from bot.audio.echo import EchoCanceller, EchoParams
 from bot.audio.framer import Framer
 from bot.audio.g711 import Codec
 from bot.audio.gate import Gate
@@ -25,13 +26,6 @@ FRAME_SAMPLES = FRAME_BYTES // 2
 SILENCE = bytes(FRAME_BYTES)
 
 
-class Canceller(Protocol):
-    """See ``bot.audio.echo``."""
-
-    def process(self, near: bytes) -> tuple[bytes, bool]:
-        """The caller's frame without our echo, and whether the caller speaks over the agent."""
-
-
 @dataclass(frozen=True, slots=True)
 class UplinkParams:
     codec: Codec
@@ -39,6 +33,7 @@ class UplinkParams:
     reorder_ms: int
     vad: VadParams
     barge_in: BargeInParams
+    echo: EchoParams | None = None  # None: no canceller
 
 
 class Uplink:
@@ -47,10 +42,10 @@ class Uplink:
     def __init__(
         self,
         params: UplinkParams,
-        canceller: Canceller | None = None,
         on_frame: Callable[[bytes], None] | None = None,
     ) -> None:
         self.gate = Gate()
+        self.echo = EchoCanceller(params.echo) if params.echo else None
         self.reorder = Reorder(reorder_ms=params.reorder_ms)
         self.on_voice: Callable[[Input], None] = lambda heard: None
         self.agent_audible = False
@@ -59,7 +54,6 @@ class Uplink:
         self.last_voiced: float | None = None
         self._params = params
         self._on_frame = on_frame
-        self._canceller = canceller
         self._concealer = Concealer()
         self._framer = Framer()
         self._vad = Vad(params.vad)
@@ -95,6 +89,11 @@ class Uplink:
             self._piece(piece)
         return self._take()
 
+    def sent(self, frame: bytes | None) -> None:
+        """The G.711 frame that left for the caller in this tick, None for silence: what may come back."""
+        if self.echo is not None:
+            self.echo.sent(None if frame is None else self._params.codec.decode(frame))
+
     def open_gate(self) -> None:
         self._out.append(self.gate.open())
 
@@ -127,6 +126,7 @@ class Uplink:
             "jitter_ms": round(stats.jitter_ms, 2),
             "gate_openings": self.gate.openings,
             "gate_closings": self.gate.closings,
+            "echo_resets": self.echo.resets if self.echo else 0,
         }
 
     def _piece(self, piece: bytes | Gap) -> None:
@@ -160,16 +160,16 @@ class Uplink:
         if self._on_frame is not None:
             self._on_frame(frame)
         if self.held:
-            frame, voiced = SILENCE, False
-        elif self._canceller is not None:
-            frame, voiced = self._canceller.process(frame)
-            voiced = voiced and self._vad.process(frame)
-        else:
-            voiced = self._vad.process(frame)
+            frame = SILENCE
+        speech = False
+        if self.echo is not None:
+            frame, speech, _ = self.echo.process(frame)
+        voiced = self._vad.process(frame)
+        heard = voiced if self.echo is None or self.echo.asleep else speech
         if voiced:
             self.last_voiced = self._now
-        if self.agent_audible and (heard := self._barge_in.frame(voiced)):
-            self.on_voice(heard)
+        if self.agent_audible and (decided := self._barge_in.frame(heard, voiced)):
+            self.on_voice(decided)
         self._out.append(self.gate.push(frame))
 
     def _take(self) -> bytes:

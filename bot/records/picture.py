@@ -1,7 +1,7 @@
 """A finished call on one time line: both waveforms, the words, gate, interruptions, tools. PURE drawing.
 
-In: the stereo recording and the call's row with its JSON columns parsed. Out: a PNG of 1600×900. Needs the
-extra ``pictures``.
+In: the stereo recording and the call's row with its JSON columns parsed. Out: a PNG of 1600×900, wider when
+the call is longer than a minute. Needs the extra ``pictures``.
 """
 
 import textwrap
@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from bot.records.spans import CallSpans, Mark, Span, call_spans
 
 CALLER, AGENT, GATE, SUSPECT, TOOL, QUIET = "#1f77b4", "#2e8b57", "#d9dde3", "#e08a00", "#8e44ad", "#5f6b7a"
-SIZE_INCHES, DPI = (16, 9), 100
-COLUMNS = 1500  # of the waveforms; about one a pixel
-#: Width of a letter and of the drawing, in pixels: words are wrapped to the room they have.
-LETTER_PX, DRAWING_PX = 8.3, 1430
-LINES, LEAST_LETTERS = 5, 9
+HEIGHT_PX, LEAST_PX, MOST_PX, PX_A_SECOND, DPI = 900, 1600, 20_000, 25, 100
+LEFT_PX, RIGHT_PX = 105, 24  # margins
+#: Words are wrapped to the room they have; a letter takes about this much of it.
+LETTER_PX, LINES, LEAST_LETTERS, LAST_LETTERS = 8.3, 5, 9, 16
+TICK_PX = 75
 LEGEND = (
     "arrows: the caller's last voice → the agent's first sound;  bands: turns as model and playout saw them"
 )
@@ -33,11 +33,13 @@ def draw(recording: Path, row: dict[str, Any], out: Path) -> None:
     """Write ``out``. Raises OSError or wave.Error when ``recording`` cannot be read."""
     spans = call_spans(row)
     caller, agent, rate_hz = _read(recording)
-    figure = Figure(figsize=SIZE_INCHES, dpi=DPI, layout=None)
+    length = max(spans.end, spans.media + len(caller) / rate_hz, 1.0)
+    width = min(max(LEAST_PX, round(PX_A_SECOND * length)), MOST_PX)
+    figure = Figure(figsize=(width / DPI, HEIGHT_PX / DPI), dpi=DPI)
     rows = figure.subplots(5, 1, sharex=True, height_ratios=(1.5, 2.6, 2.1, 2.6, 1.9))
-    figure.subplots_adjust(left=0.065, right=0.985, top=0.925, bottom=0.06, hspace=0.04)
-    length = max(spans.end, spans.media + len(caller) / rate_hz)
-    margin = length * 0.012
+    left, right = LEFT_PX / width, 1 - RIGHT_PX / width
+    figure.subplots_adjust(left=left, right=right, top=0.925, bottom=0.06, hspace=0.04)
+    margin = length / width * RIGHT_PX / 2
     for axes in rows:
         axes.set_xlim(-margin, length + margin)
         axes.set_yticks(())
@@ -50,8 +52,8 @@ def draw(recording: Path, row: dict[str, Any], out: Path) -> None:
     _words(rows[4], spans.agent_words, AGENT, length, above=False)
     _across(rows[1:4], spans)
     _seconds(rows[4])
-    figure.text(0.065, 0.96, _title(row, spans), fontsize=13, weight="bold")
-    figure.text(0.985, 0.935, LEGEND, fontsize=9.5, color=QUIET, ha="right")
+    figure.text(left, 0.96, _title(row, spans), fontsize=13, weight="bold", parse_math=False)
+    figure.text(right, 0.935, LEGEND, fontsize=9.5, color=QUIET, ha="right")
     figure.savefig(out)
 
 
@@ -65,7 +67,7 @@ def _read(recording: Path) -> tuple[NDArray[np.float32], NDArray[np.float32], in
 
 
 def _title(row: dict[str, Any], spans: CallSpans) -> str:
-    who = row["caller_name"] or row["caller_number"] or "anonymous"
+    who = " ".join((row["caller_name"] or row["caller_number"] or "anonymous").split())
     how = f"ended by the {row['ended_by']}: {row['reason']}"
     return f"{who} → {row['dialled_number']}    {spans.end:.1f} s    {how}    {row['id']}"
 
@@ -80,7 +82,7 @@ def _voice(
     name: str,
 ) -> None:
     """The envelope of a track, and its party's turns as bands behind it."""
-    step = max(len(samples) // COLUMNS, 1)
+    step = max(round(rate_hz / _px_a_second(axes)), 1)
     blocks = samples[: len(samples) // step * step].reshape(-1, step)
     at = begins + np.arange(len(blocks)) * step / rate_hz
     peak = max(float(np.abs(samples).max(initial=0)), 0.05)
@@ -93,22 +95,24 @@ def _voice(
 
 
 def _words(axes: Axes, words: Sequence[Mark], colour: str, length: float, *, above: bool) -> None:
-    """Each sentence where it begins, wrapped into the room up to the next one."""
+    """Each sentence where it begins, wrapped into the room up to the next; without room, none."""
     axes.set_ylim(0, 1)
-    letters_per_s = DRAWING_PX / LETTER_PX / length
     for index, one in enumerate(words):
-        until = words[index + 1].at if index + 1 < len(words) else length
-        letters = int((until - one.at) * letters_per_s) - 2
-        if letters < LEAST_LETTERS:
-            if index + 1 < len(words):
-                continue
-            letters = LEAST_LETTERS
+        last = index + 1 == len(words)
+        room = (length if last else words[index + 1].at) - one.at
+        letters = int(room * _px_a_second(axes) / LETTER_PX) - 1
+        if letters < LEAST_LETTERS and not last:
+            continue
+        at_edge = last and letters < LAST_LETTERS
+        letters = LAST_LETTERS if at_edge else letters
         text = "\n".join(textwrap.wrap(one.text, letters, max_lines=LINES, placeholder=" …"))
         axes.text(
-            *(one.at, 0.06 if above else 0.94, text),
+            *(length if at_edge else one.at, 0.06 if above else 0.94, text),
             color=colour,
             fontsize=10.5,
             va="bottom" if above else "top",
+            ha="right" if at_edge else "left",
+            multialignment="left",
             linespacing=1.25,
             parse_math=False,
         )
@@ -126,7 +130,7 @@ def _line(axes: Axes, spans: CallSpans) -> None:
         axes.barh(0.5, suspect.end - suspect.start, 0.16, suspect.start, color=SUSPECT, linewidth=0)
         axes.annotate(
             f"suspect → {suspect.text}",
-            xy=(suspect.end, 0.28),
+            xy=(suspect.end, 0.33),
             xytext=(4, 0),
             textcoords="offset points",
             color=SUSPECT,
@@ -147,7 +151,7 @@ def _line(axes: Axes, spans: CallSpans) -> None:
         late = mark.at > spans.end * 0.8
         axes.annotate(
             mark.text,
-            xy=(mark.at, 0.28 if mark.text.endswith("()") else 0.1),
+            xy=(mark.at, 0.2 if mark.text.endswith("()") else 0.07),
             xytext=(-4 if late else 4, 0),
             textcoords="offset points",
             color=colour,
@@ -158,9 +162,13 @@ def _line(axes: Axes, spans: CallSpans) -> None:
 
 
 def _inside(axes: Axes, span: Span, y: float, text: str, colour: str) -> None:
-    left, right = axes.get_xlim()
-    if (span.end - span.start) / (right - left) * DRAWING_PX > len(text) * LETTER_PX:
+    if (span.end - span.start) * _px_a_second(axes) > len(text) * LETTER_PX:
         axes.text((span.start + span.end) / 2, y, text, color=colour, fontsize=9, ha="center", va="center")
+
+
+def _px_a_second(axes: Axes) -> float:
+    left, right = axes.get_xlim()
+    return float(axes.get_window_extent().width / (right - left))
 
 
 def _across(rows: Iterable[Axes], spans: CallSpans) -> None:
@@ -182,5 +190,7 @@ def _across(rows: Iterable[Axes], spans: CallSpans) -> None:
 def _seconds(axes: Axes) -> None:
     axes.spines["bottom"].set_visible(True)
     axes.tick_params(axis="x", length=4, labelsize=10)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=20, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_locator(
+        MaxNLocator(nbins=int(axes.get_window_extent().width / TICK_PX), steps=[1, 2, 5, 10])
+    )
     axes.set_xlabel("seconds since the call began", fontsize=10, color=QUIET, labelpad=2)

@@ -121,6 +121,8 @@ def _marks(line: Iterable[Moment]) -> Iterator[Mark]:
                 yield Mark(at, "answered")
             case "tool":
                 yield Mark(at, f"{detail}()")
+            case "hold":
+                yield Mark(at, "hold")
             case "dtmf":
                 yield Mark(at, "digit")
             case "leaving":

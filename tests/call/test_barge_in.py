@@ -1,4 +1,4 @@
-"""Suspect, commit, forget: on streams of voiced (#) and unvoiced (.) frames."""
+"""Suspect, commit, forget: on streams of voiced (#), unvoiced (~) and silent (.) frames."""
 
 import pytest
 
@@ -11,7 +11,9 @@ PARAMS = BargeInParams(suspect_ms=120, commit_ms=500)
 def decide(frames: str) -> list[tuple[int, Input]]:
     """Decisions with the millisecond at whose end they fell."""
     barge_in = BargeIn(PARAMS)
-    decisions = [(20 * (n + 1), barge_in.frame(frame == "#")) for n, frame in enumerate(frames)]
+    decisions = [
+        (20 * (n + 1), barge_in.frame(frame in "#~", frame == "#")) for n, frame in enumerate(frames)
+    ]
     return [(ms, decision) for ms, decision in decisions if decision is not None]
 
 
@@ -25,8 +27,22 @@ def decide(frames: str) -> list[tuple[int, Input]]:
         ("#" * 12 + "." * 20, [(120, Input.SPEECH), (480, Input.QUIET)]),
         ("##.##.##.##.##.##.##.##.##.##.", [(160, Input.SPEECH), (500, Input.COMMIT)]),
         ("#..#..#..#..#..#..#..#..#..#..#..#", []),
+        ("~" * 15 + "." * 20, [(120, Input.SPEECH), (520, Input.QUIET)]),
+        ("~" * 40 + "." * 20, [(120, Input.SPEECH), (1040, Input.QUIET)]),
+        ("#~" * 12 + "#", [(120, Input.SPEECH), (500, Input.COMMIT)]),
     ],
-    ids=["silence", "click", "speech", "later", "mm-hm", "syllables", "sparse noise"],
+    ids=[
+        "silence",
+        "click",
+        "speech",
+        "later",
+        "mm-hm",
+        "syllables",
+        "sparse noise",
+        "cough",
+        "long noise",
+        "fricatives",
+    ],
 )
 def test_decisions(frames: str, expected: list[tuple[int, Input]]) -> None:
     assert decide(frames) == expected
@@ -39,10 +55,10 @@ def test_a_second_try_starts_afresh() -> None:
 def test_what_the_server_suspected_is_forgotten_without_voice() -> None:
     barge_in = BargeIn(PARAMS)
     barge_in.suspect()
-    assert [barge_in.frame(False) for _ in range(12)][-1] is Input.QUIET
+    assert [barge_in.frame(False, False) for _ in range(12)][-1] is Input.QUIET
 
 
 def test_what_the_server_suspected_is_committed_with_voice() -> None:
     barge_in = BargeIn(PARAMS)
     barge_in.suspect()
-    assert [barge_in.frame(True) for _ in range(24)][-1] is Input.COMMIT
+    assert [barge_in.frame(True, True) for _ in range(24)][-1] is Input.COMMIT

@@ -21,10 +21,7 @@ def talk(*spans: tuple[float, float], seconds: float = 10) -> Pcm:
 
 
 def test_short_pauses_belong_to_a_stretch() -> None:
-    assert stretches(talk((1, 2), (2.5, 3), (4, 5))) == (
-        pytest.approx(Stretch(1, 3)),
-        pytest.approx(Stretch(4, 5)),
-    )
+    np.testing.assert_allclose(stretches(talk((1, 2), (2.5, 3), (4, 5))), ((1, 3), (4, 5)))
     assert stretches(np.zeros(0, np.int16)) == ()
 
 

@@ -1,4 +1,4 @@
-"""deploy/system.sh on a machine that lacks something: it says what, and installs nothing without being root."""
+"""deploy/system.sh on a machine that lacks something: it says what."""
 
 import subprocess
 from pathlib import Path

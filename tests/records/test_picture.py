@@ -26,6 +26,7 @@ TIMELINE = [
     [1.1, "agent_silent", ""],
     [1.3, "resume", ""],
     [1.3, "agent_audible", ""],
+    [1.6, "caller_stopped", ""],
     [2.0, "agent_silent", ""],
     [2.0, "open_gate", ""],
     [3.0, "hold", ""],
@@ -71,7 +72,8 @@ def a_row(**changes: Any) -> dict[str, Any]:
 
 
 def a_recording(path: Path, seconds: float = 8.9) -> Path:
-    tone = (np.sin(np.arange(int(seconds * 8000)) / 5) * 9000).astype("<i2")
+    time = np.arange(int(seconds * 8000)) / 8000
+    tone = (np.sin(time * 1600) * 9000 * np.sin(time * 2) ** 2).astype("<i2")
     with wave.open(str(path), "wb") as file:
         file.setparams((2, 2, 8000, 0, "NONE", ""))
         file.writeframes(np.stack([tone, tone // 2], axis=1).tobytes())
@@ -107,6 +109,7 @@ def test_hold_tools_digits_and_the_hang_up_are_kept() -> None:
     assert spans.hold == (Span(3.0, 3.5),)
     assert [mark.text for mark in spans.marks] == [
         "answered",
+        "hold",
         "digit",
         "hangup_call()",
         "leaving: the agent said goodbye",
@@ -135,9 +138,10 @@ def test_a_call_without_a_word_and_a_long_one_are_drawn(tmp_path: Path) -> None:
     draw(a_recording(tmp_path / "a.wav", 0), empty, tmp_path / "a.png")
     talk = [
         {"party": party, "text": "many words " * 9, "at_s": second, "estimated": False}
-        for second in range(0, 900, 5)
+        for second in range(0, 200, 5)
         for party in ("caller", "agent")
     ]
-    long = a_row(transcript=talk, ended_at=1900.0)
-    draw(a_recording(tmp_path / "b.wav", 900), long, tmp_path / "b.png")
-    assert (tmp_path / "a.png").stat().st_size and (tmp_path / "b.png").stat().st_size
+    long = a_row(transcript=talk, ended_at=1200.0)
+    draw(a_recording(tmp_path / "b.wav", 200), long, tmp_path / "b.png")
+    assert imread(tmp_path / "a.png").shape[1] == 1600
+    assert imread(tmp_path / "b.png").shape[1] == 5000

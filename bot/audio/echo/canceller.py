@@ -1,5 +1,4 @@
-"""One call's echo canceller: pairs what was sent with what came back, filters, listens, and starts anew
-when it must."""
+"""One call's echo canceller: pairs what was sent with what came back, filters, listens, starts anew."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -23,12 +22,11 @@ SPEECH_RMS = 100.0
 """A frame above this counts as agent speech."""
 
 CUSHION, WATCHED, HOLE = 1, 250, 25
-"""Frames: how many may wait for the caller's at the least in 5 s; so many waiting mean that his stream
-had a hole."""
+"""Frames: waiting at the least, over 5 s; so many say that the caller's stream has a hole."""
 
 UNSTOPPED_FRAMES = 150
 """3 s of speech over the agent, who would have stopped long before for a caller: echo that the filter has
-closed its mind to, for example since he was mute when it learned."""
+closed its mind to, for example since the caller was muted while it learned."""
 
 REFERENCE_LEAD_MS = 80
 """A long path is brought to this place in the filter: room for an estimate, and a path, that moves."""
@@ -40,16 +38,14 @@ MOVED_SAMPLES = 24
 
 @dataclass(frozen=True)
 class EchoParams:
-    """``filter_ms``: how long an echo the filter can hold, delay and room together. Longest delay of the
-    reference."""
+    """``filter_ms``: what the filter can hold, delay and room together. ``max_delay_ms``: beyond it."""
 
     filter_ms: int = 700
     max_delay_ms: int = 1500
 
 
 class Residual(NamedTuple):
-    """``frame``: PCM16, the caller without the echo. ``speech``: he speaks over the agent. ``score``: dB,
-    -8…20."""
+    """``frame``: PCM16 without the echo. ``speech``: the caller talks over the agent. ``score``: -8…20 dB."""
 
     frame: bytes
     speech: bool
@@ -57,12 +53,11 @@ class Residual(NamedTuple):
 
 
 class EchoCanceller:
-    """Call ``sent`` for each frame that left for the caller, ``process`` for each frame of his.
+    """Call ``sent`` for each frame that left for the caller, ``process`` for each frame that came.
 
-    The two clocks are his and ours. Frames are paired in order, whatever the jitter between them. When
-    his stream gets ahead, or stays behind, the pairing moves by a whole frame, and the filter's path with
-    it: nothing is lost. ``resets`` and ``slips`` count for the call's record. ``delays`` estimates long
-    delays when asked.
+    Frames are paired in order, whatever the jitter between them. When the caller's get ahead, or stay
+    behind, the pairing moves by a whole frame, and the filter's path with it: nothing is lost.
+    ``resets`` and ``slips`` count for the call's record. ``delays`` estimates long delays when asked.
     """
 
     def __init__(self, params: EchoParams) -> None:
@@ -72,7 +67,8 @@ class EchoCanceller:
         self.delays = DelayEstimator(params.max_delay_ms)
         self._waiting: deque[bytes | None] = deque()
         self._least_waiting, self._watched = HOLE, 0
-        remembered = (params.max_delay_ms + params.filter_ms) // FRAME_MS + 1
+        self._most_delay_frames = params.max_delay_ms // FRAME_MS
+        remembered = self._most_delay_frames + self._filter.partitions + 2
         self._past: deque[bytes | None] = deque([None] * remembered, remembered)
         self._hole = False
         self._agent_speaks, self._unstopped = False, 0
@@ -112,12 +108,12 @@ class EchoCanceller:
         return Residual(frame, self._detector.speech, self._detector.score)
 
     def set_delay(self, samples: int) -> None:
-        """Take a delay estimate: bring an echo outside the filter's span into it; start anew if the path
-        moved."""
+        """Take an estimate of the delay: bring a late echo into the filter's span; start anew if it moved."""
         place = samples - self._delay_frames * BLOCK
         earliest, latest = COMFORT_MS
         if not earliest * 8 <= place <= latest * 8:
-            self._delay_frames = max(0, samples - REFERENCE_LEAD_MS * 8) // BLOCK
+            wanted = max(0, samples - REFERENCE_LEAD_MS * 8) // BLOCK
+            self._delay_frames = min(wanted, self._most_delay_frames)
             self._recall()
             self._start_anew()
         elif self._echo_at is not None and abs(samples - self._echo_at) > MOVED_SAMPLES:

@@ -1,0 +1,315 @@
+"""Builds and runs docker-compose.yml where no container engine runs, and calls it from another machine.
+
+    python -m tests.deploy.compose
+
+buildah builds, podman runs, with storage of their own; base images are Debian trees, since no registry is
+asked. Two network namespaces stand for two machines: the server, whose ports are all free, and the phone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.deploy.steps import CERTIFICATES, install, need_root, run, step, tree
+from tests.e2e.asterisk import PROJECT, HarnessError, cache_folder, wait_for
+
+PACKAGES = (
+    "podman",
+    "buildah",
+    "runc",
+    "netavark",
+    "iproute2",
+    "debootstrap",
+    "baresip-core",
+    "espeak-ng",
+    "sox",
+)
+PODMAN_COMPOSE = "podman-compose==1.6.0"
+BASES = {"BASE": "trixie", "ASTERISK_BASE": "forky"}
+PROFILES = ("--profile", "asterisk", "--profile", "offline")
+SERVICES = ("asterisk", "model", "bot")
+SERVER, PHONE = "10.213.0.1", "10.213.0.2"
+CLOSED = {8088: "ARI", 8089: "health and metrics", 8090: "the embedded model"}
+HEALTHY_SECONDS = 90
+
+
+class Trial:
+    """The server's containers and all that is made for them; ``close`` leaves nothing behind."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = folder / "trial.log"
+        self.server, self.phone = f"vb{os.getpid()}s", f"vb{os.getpid()}p"
+        self.compose_file: dict[str, Any] = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())
+        self.podman_compose = cache_folder() / "podman-compose" / "bin" / "podman-compose"
+        self.env = self._write_settings()
+
+    def _write_settings(self) -> dict[str, str]:
+        store = self.folder / "store"
+        (self.folder / "containers.conf").write_text(
+            f"""[containers]
+default_ulimits = ["nofile=4096:4096", "nproc=2048:2048"]
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+lock_type = "file"
+tmp_dir = "{self.folder}/run/libpod"
+"""
+        )
+        (self.folder / "storage.conf").write_text(
+            f'[storage]\ndriver = "overlay"\ngraphroot = "{store}"\nrunroot = "{self.folder}/run/storage"\n'
+        )
+        # The host may trust an authority of its own; images are built with what the host trusts.
+        (self.folder / "pip.conf").write_text("[global]\ncert = /run/host-certificates.crt\n")
+        config = (PROJECT / "config.yaml").read_text()
+        config = config.replace('recordings: ""', "recordings: recordings", 1)
+        (self.folder / "config.yaml").write_text(config)
+        (self.folder / "secrets").mkdir()
+        return {
+            "CONTAINERS_CONF": str(self.folder / "containers.conf"),
+            "CONTAINERS_STORAGE_CONF": str(self.folder / "storage.conf"),
+            "CONFIG": str(self.folder / "config.yaml"),
+            "SECRETS": str(self.folder / "secrets"),
+            "OPENAI_API_KEY": "",
+            "COMPOSE_PROFILES": "",
+        }
+
+    # -- building
+
+    def build(self) -> None:
+        for name, suite in BASES.items():
+            with step(f"base image of Debian {suite}"):
+                self._run("podman", "import", tree(suite), f"{name.lower()}:trial")
+        for name in SERVICES:
+            with step(f"building {name}"):
+                self._build(self.compose_file["services"][name])
+
+    def _build(self, service: dict[str, Any]) -> None:
+        arguments = {
+            key: f"localhost/{_variable(value).lower()}:trial" if key == "BASE" else value
+            for key, value in service["build"]["args"].items()
+        }
+        command: list[str | Path] = ["buildah", "bud", "--isolation", "chroot", "--format", "docker"]
+        for key, value in arguments.items():
+            command += ["--build-arg", f"{key}={value}"]
+        command += ["-v", f"{CERTIFICATES}:/run/host-certificates.crt:ro"]
+        command += ["-v", f"{self.folder}/pip.conf:/etc/pip.conf:ro"]
+        command += ["-t", service["image"].replace("${TAG:-latest}", "latest")]
+        self._run(*command, PROJECT / service["build"]["context"])
+
+    # -- the two machines
+
+    def connect(self) -> None:
+        """A cable between the server and the phone."""
+        for name in (self.server, self.phone):
+            run(["ip", "netns", "add", name])
+            run(["ip", "-n", name, "link", "set", "lo", "up"])
+        run(
+            [
+                "ip",
+                "-n",
+                self.server,
+                "link",
+                "add",
+                "eth0",
+                "type",
+                "veth",
+                "peer",
+                "eth0",
+                "netns",
+                self.phone,
+            ]
+        )
+        for name, address in ((self.server, SERVER), (self.phone, PHONE)):
+            run(["ip", "-n", name, "address", "add", f"{address}/24", "dev", "eth0"])
+            run(["ip", "-n", name, "link", "set", "eth0", "up"])
+
+    def up(self) -> None:
+        self._compose("up", "-d")
+        for name in SERVICES:
+            wait_for(f"{name} to be healthy", lambda name=name: self.healthy(name), HEALTHY_SECONDS, 1.0)  # type: ignore[misc]
+
+    def healthy(self, name: str) -> bool:
+        # Podman enters the network that it is called from, when a container uses the host's.
+        answer = self._on_server("podman", "healthcheck", "run", f"voicebot_{name}_1", check=False)
+        return not answer.strip()
+
+    def close(self) -> None:
+        """Containers, volumes, images, cable."""
+        if self.podman_compose.exists() and (self.folder / "store").exists():
+            self._on_server(
+                self.podman_compose, "--in-pod=false", *PROFILES, "down", "-v", "-t", "5", check=False
+            )
+            self._run("podman", "rm", "-af", "-t", "1", check=False)
+            self._run("podman", "umount", "-a", check=False)
+        for name in (self.server, self.phone):
+            run(["ip", "netns", "delete", name], check=False)
+        run(["umount", self.folder / "store" / "overlay"], check=False)
+
+    # -- questions
+
+    def status(self, name: str) -> dict[str, str]:
+        """``/proc/PID/status`` of a container's first process."""
+        pid = self._run("podman", "inspect", "--format", "{{.State.Pid}}", f"voicebot_{name}_1").split()[-1]
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+    def volume(self, name: str) -> Path:
+        return Path(
+            self._run(
+                "podman", "volume", "inspect", "--format", "{{.Mountpoint}}", f"voicebot_{name}"
+            ).strip()
+        )
+
+    def check_hardening(self) -> None:
+        """No root, no capability, no way to either, and nothing to write to but its own volume."""
+        for name in SERVICES:
+            status = self.status(name)
+            expect(status["Uid"].split()[0] == "10001", f"{name} runs as user {status['Uid']}")
+            expect(int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 0, f"{name} has capabilities")
+            expect(status["NoNewPrivs"] == "1", f"{name} may gain privileges")
+            words = self._on_server("podman", "exec", f"voicebot_{name}_1", "touch", "/opt/x", check=False)
+            expect("Read-only file system" in words, f"{name} can write to its image: {words}")
+
+    def check_closed(self) -> None:
+        """What is for this machine alone does not answer the phone's."""
+        for port, what in CLOSED.items():
+            code = f"import socket; socket.create_connection(('{SERVER}', {port}), 3)"
+            answer = self._at_phone(sys.executable, "-c", code, check=False)
+            expect("refused" in answer, f"{what} (port {port}) is open to the network: {answer}")
+
+    def call(self) -> dict[str, Any]:
+        """A spoken call from the phone's machine."""
+        heard = self.folder / "heard.wav"
+        secret = self.volume("asterisk") / "etc" / "secrets" / "phone"
+        command: list[str | Path] = [
+            sys.executable,
+            "-m",
+            "tests.deploy.talk",
+            "--server",
+            SERVER,
+            "--secret",
+            secret,
+            "--out",
+            heard,
+        ]
+        lines = self._at_phone(*command).strip().splitlines()
+        answer: dict[str, Any] = json.loads(lines[-1])
+        return answer
+
+    def check_records(self) -> dict[str, Any]:
+        """One call written down, with a stereo recording of both parties."""
+        records = self.volume("records")
+        with sqlite3.connect(records / "var" / "calls.sqlite") as database:
+            database.row_factory = sqlite3.Row
+            rows = [dict(row) for row in database.execute("SELECT * FROM calls")]
+        expect(len(rows) == 1, f"{len(rows)} calls are written down, not 1")
+        recordings = list((records / "recordings").rglob("*.wav"))
+        expect(len(recordings) == 1, f"{len(recordings)} recordings, not 1")
+        from bot.offline.ears import transcribe
+        from tests.deploy.sides import sides
+
+        caller, agent = (transcribe(side, 8000).lower() for side in sides(recordings[0]))
+        expect("opening hours" in caller, f"the caller's side of the recording says: {caller}")
+        expect("saturday" in agent, f"the agent's side of the recording says: {agent}")
+        return rows[0]
+
+    def stop_bot(self) -> float:
+        """Seconds that a stop without calls takes; it must end by itself, well inside the grace period."""
+        begun = time.monotonic()
+        self._compose("stop", "bot")
+        code = self._run("podman", "inspect", "--format", "{{.State.ExitCode}}", "voicebot_bot_1").split()[-1]
+        expect(code == "0", f"the bot's container ended with {code}")
+        return time.monotonic() - begun
+
+    def words(self) -> str:
+        """The ends of the containers' logs."""
+        return "\n".join(
+            f"--- {name}\n"
+            + "\n".join(self._run("podman", "logs", f"voicebot_{name}_1", check=False).splitlines()[-25:])
+            for name in SERVICES
+        )
+
+    # -- commands
+
+    def _compose(self, *command: str | Path) -> str:
+        return self._on_server(self.podman_compose, "--in-pod=false", *PROFILES, *command)
+
+    def _on_server(self, *command: str | Path, check: bool = True) -> str:
+        return self._run("nsenter", f"--net=/run/netns/{self.server}", *command, check=check)
+
+    def _at_phone(self, *command: str | Path, check: bool = True) -> str:
+        return self._run("nsenter", f"--net=/run/netns/{self.phone}", *command, check=check)
+
+    def _run(self, *command: str | Path, check: bool = True) -> str:
+        return run(command, log=self.log, env=self.env, check=check)
+
+
+def expect(good: bool, what: str) -> None:
+    if not good:
+        raise HarnessError(what)
+
+
+def _variable(reference: str) -> str:
+    """The NAME of ``${NAME:-default}``."""
+    return reference.removeprefix("${").partition(":")[0]
+
+
+def set_up(log: Path) -> None:
+    with step("packages"):
+        install(PACKAGES, log)
+        folder = cache_folder() / "podman-compose"
+        if not (folder / "bin" / "podman-compose").exists():
+            run([sys.executable, "-m", "venv", folder], log=log)
+            run([folder / "bin" / "pip", "install", "--quiet", PODMAN_COMPOSE], log=log)
+
+
+def main() -> int:
+    need_root()
+    begun = time.monotonic()
+    with ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="voicebot-compose-", dir="/var/tmp"))
+        stack.callback(subprocess.run, ["rm", "-rf", "--one-file-system", str(folder)], check=False)
+        set_up(folder / "trial.log")
+        trial = Trial(folder)
+        stack.callback(trial.close)
+        try:
+            trial.build()
+            with step("up"):
+                trial.connect()
+                trial.up()
+            with step("users, capabilities, file systems, ports"):
+                trial.check_hardening()
+                trial.check_closed()
+            with step("a phone on another machine calls 100"):
+                print(f"  {trial.call()}")
+            with step("records"):
+                row = trial.check_records()
+                print(
+                    f"  ended by {row['ended_by']}: {row['end_reason']}"
+                    if "ended_by" in row
+                    else f"  {sorted(row)}"
+                )
+            with step("stop"):
+                trial.stop_bot()
+        except HarnessError as error:
+            print(f"{error}\n{trial.words()}", file=sys.stderr)
+            return 1
+    print(f"docker-compose.yml works: {time.monotonic() - begun:.0f} s in all")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
