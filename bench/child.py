@@ -77,7 +77,7 @@ class Child:
 
     def dropped(self) -> int:
         """Datagrams that the kernel dropped because this process did not read its sockets in time."""
-        own = {os.readlink(fd) for fd in Path(f"/proc/{self.pid}/fd").iterdir()}
+        own = {str(fd.readlink()) for fd in Path(f"/proc/{self.pid}/fd").iterdir()}
         lines = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
         return sum(int(fields[12]) for fields in lines if f"socket:[{fields[9]}]" in own)
 

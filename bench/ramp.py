@@ -8,8 +8,8 @@ from bench.ratio import FLOOR, LEAN
 from bench.world import Setup, Step, World
 
 GAP_P99_MS = 30.0
-RAMP = (10, 50, 100, 200, 300, 400, 500)
-REFERENCE = (100, 200)
+RAMP = (10, 50, 100, 200, 300, 400)
+REFERENCE = (50, 100, 200)
 SHIPPED = Setup("shipped", canceller=True)
 PLAN: tuple[tuple[Setup, tuple[int, ...]], ...] = (
     (LEAN, RAMP),
@@ -38,10 +38,10 @@ def run(setup: Setup, ramp: tuple[int, ...], seconds: float, show: Callable[[Ste
         for calls in ramp:
             try:
                 world.grow(calls)
+                step = world.measure(seconds)
             except ChildError as error:
-                stopped = str(error).splitlines()[0]
+                stopped = f"{str(error).splitlines()[0]} at {calls} calls"
                 break
-            step = world.measure(seconds)
             steps.append(step)
             show(step)
             if stopped := why_stop(step):

@@ -218,10 +218,14 @@ def wait_ready(bot: Child, web_port: int) -> None:
 
 def metric(web_port: int, name: str) -> float:
     """One sample of the bot's ``/metrics``."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{web_port}/metrics", timeout=10) as answer:
-        for line in answer.read().decode().splitlines():
-            if line.startswith(f"{name} "):
-                return float(line.split()[1])
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{web_port}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+    except OSError as error:
+        raise ChildError(f"the bot does not answer ({error})") from error
+    for line in lines:
+        if line.startswith(f"{name} "):
+            return float(line.split()[1])
     raise ChildError(f"the bot has no metric {name}")
 
 

@@ -149,6 +149,7 @@ def _readiness(controller: Controller, ari: AriClient) -> Callable[[], str]:
 
 def _watch(metrics: Metrics, controller: Controller, house: House) -> None:
     metrics.watch("voicebot_calls_active", "Calls in progress.", lambda: len(controller.calls))
+    metrics.watch("voicebot_tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks()))
     metrics.watch("voicebot_rtp_ports_free", "Local RTP ports not in use.", lambda: house.ports.free)
     metrics.watch("voicebot_ari_connected", "1 while Asterisk's events arrive.", lambda: house.ari.connected)
     metrics.watch(

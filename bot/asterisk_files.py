@@ -3,8 +3,15 @@
 import re
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 Entries = list[tuple[str, str]]
+
+
+class Section(NamedTuple):
+    name: str
+    entries: Entries
+
 
 _SECTION = re.compile(r"\[([^\]]+)\](?:\(([^)]*)\))?")
 _INCLUDE = re.compile(r"#(?:try)?include\s+[\"<]?([^\">]+)[\">]?")
@@ -20,18 +27,25 @@ class AsteriskFiles:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._read: dict[str, dict[str, Entries]] = {}
+        self._read: dict[str, list[Section]] = {}
 
     def exists(self, file: str) -> bool:
         return (self.directory / file).is_file()
 
-    def sections(self, file: str) -> dict[str, Entries]:
-        """The entries of each section of a file and of what it includes, those of templates first."""
+    def read(self, file: str) -> list[Section]:
+        """Each section of a file and of what it includes, in order, the entries of templates first. In some
+        files several have one name and differ in their type."""
         if file not in self._read:
-            sections: dict[str, Entries] = {}
-            self._parse(self.directory / file, sections, None, 0)
-            self._read[file] = sections
+            self._read[file] = []
+            self._parse(self.directory / file, self._read[file], 0)
         return self._read[file]
+
+    def sections(self, file: str) -> dict[str, Entries]:
+        """The same with sections of one name taken together."""
+        merged: dict[str, Entries] = {}
+        for section in self.read(file):
+            merged.setdefault(section.name, []).extend(section.entries)
+        return merged
 
     def entries(self, file: str, section: str) -> Entries:
         """Every ``key = value`` of a section, in order."""
@@ -65,38 +79,40 @@ class AsteriskFiles:
     @property
     def phone_context(self) -> str:
         """The context that most SIP phones dial in; empty when there are none."""
-        endpoints = [dict(entries) for entries in self.sections("pjsip.conf").values()]
+        endpoints = [dict(section.entries) for section in self.read("pjsip.conf")]
         contexts = [
             each["context"] for each in endpoints if each.get("type") == "endpoint" and "context" in each
         ]
-        peers = [dict(entries) for entries in self.sections("sip.conf").values()]
+        peers = [dict(section.entries) for section in self.read("sip.conf")]
         contexts += [each["context"] for each in peers if "context" in each and "type" in each]
         return Counter(contexts).most_common(1)[0][0] if contexts else ""
 
-    def _parse(self, path: Path, sections: dict[str, Entries], current: str | None, depth: int) -> str | None:
+    def _parse(self, path: Path, sections: list[Section], depth: int) -> None:
         try:
             text = path.read_text(encoding="utf-8", errors="replace")
         except OSError:
-            return current
+            return
         previous = ""
         for raw in _BLOCK_COMMENT.sub("", text).splitlines():
             line = _COMMENT.sub("", raw).strip()
             if include := _INCLUDE.match(line):
                 if depth < MAX_DEPTH:
                     for inner in sorted(self.directory.glob(_below(include[1].strip(), self.directory))):
-                        current = self._parse(inner, sections, current, depth + 1)
+                        self._parse(inner, sections, depth + 1)
             elif header := _SECTION.match(line):
-                current = header[1]
-                into = sections.setdefault(current, [])
-                for template in (header[2] or "").split(","):
-                    into += (
-                        sections.get(template.strip(), []) if template.strip() not in ("", "+", "!") else []
-                    )
-            elif (entry := _ENTRY.match(line)) and current is not None:
-                key = previous if entry[1] == "same" and previous else entry[1]
-                previous = key
-                sections[current].append((key, entry[2]))
-        return current
+                _open(sections, header[1], [word.strip() for word in (header[2] or "").split(",")])
+            elif (entry := _ENTRY.match(line)) and sections:
+                previous = previous if entry[1] == "same" else entry[1]
+                sections[-1].entries.append((previous, entry[2]))
+
+
+def _open(sections: list[Section], name: str, options: list[str]) -> None:
+    """Begins a section with what its templates hold; ``!`` and ``+`` are marks, not templates."""
+    entries: Entries = []
+    for option in options:
+        if option not in ("", "+", "!"):
+            entries += next((section.entries for section in sections if section.name == option), [])
+    sections.append(Section(name, entries))
 
 
 def _below(name: str, directory: Path) -> str:

@@ -1,4 +1,4 @@
-"""``make demo`` and ``make run``. Exit codes: 0 all well, 1 the call went wrong, else as of ``voicebot``."""
+"""``make demo`` and ``make run``. Exit codes: 0 well, 1 the call went wrong, 5 not set up, else ``voicebot``'s."""
 
 import argparse
 import signal

@@ -40,6 +40,7 @@ def demo(console: Console, loaded: Loaded, config: Path, out: Path) -> int:
             row = _row(bot, trouble)
             settled(asterisk)
         console.print()
+        stalls = bot.logged("pacer_stalled")
         found, heard = _listen(console, trace)
         files = _keep(out, trace, row)
     findings = [
@@ -52,6 +53,10 @@ def demo(console: Console, loaded: Loaded, config: Path, out: Path) -> int:
     complaints = [finding.complaint for finding in findings if finding.complaint]
     for complaint in complaints:
         console.print(f"[red]failed:[/] {escape(complaint)}", soft_wrap=True)
+    if stalls:
+        console.print(
+            f"[yellow]this machine was too busy for a good call:[/] the voice stalled {len(stalls)} times"
+        )
     console.print(f"[dim]all done after {time.monotonic() - began:.0f} s[/]")
     return 1 if complaints else 0
 

@@ -23,6 +23,7 @@ class Live:
         self._bot = bot
         self._began: dict[str, datetime] = {}
         self._seen = 0
+        self._warned = ""
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
@@ -62,7 +63,8 @@ class Live:
         elif event == "call_ended":
             why = escape(f"ended by the {entry['by']}: {entry['reason']}")
             self._say((at - began).total_seconds(), f"[dim]{why}[/]")
-        elif entry["level"] in ("warning", "error", "critical"):
+        elif entry["level"] in ("warning", "error", "critical") and event != self._warned:
+            self._warned = event  # a row of the same tells nothing new
             details = " ".join(f"{name}={value}" for name, value in entry.items() if name not in KNOWN)
             warning = escape(f"{event} {details}")
             self._console.print(f"         [yellow]{entry['level']}[/] {warning}", soft_wrap=True)

@@ -98,4 +98,9 @@ def start_bot(
     settings["provider_name"] = loaded.provider
     merge(settings, blocks)
     with steps(f"the bot, with {'OpenAI' if loaded.provider == 'openai' else 'the embedded model'}"):
-        return stack.enter_context(Bot(asterisk, model_url, **settings))
+        try:
+            return stack.enter_context(Bot(asterisk, model_url, **settings))
+        except HarnessError as error:
+            # Where the bot itself said why it ended, in a line that is no log entry, that is all to say.
+            why = [line for line in str(error).splitlines()[1:] if not line.startswith("{")]
+            raise HarnessError("\n".join(why) or str(error)) from None

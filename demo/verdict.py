@@ -8,7 +8,7 @@ from demo.measure import Measures
 from demo.talk import SCRIPT
 
 #: Bounds of what still is a working call, not of a good one: the machine may be small and busy.
-ANSWER_S, FIRST_AUDIO_S, TURN_S, YIELD_S = 5.0, 3.0, 8.0, 1.0
+ANSWER_S, FIRST_AUDIO_S, TURN_S, YIELD_S = 10.0, 5.0, 15.0, 1.5
 GOODBYE_S = (0.2, 1.5)
 #: Small ears mishear: of the words that the agent says it said, so many must be heard at the phone.
 HEARD_SHARE = 0.6

@@ -114,8 +114,12 @@ TEXT
     if systemd_runs; then
         systemctl daemon-reload
         systemctl enable --quiet voicebot.service
-        say "starting the service (calls in progress are waited for)"
-        systemctl restart voicebot.service
+        if [ "$lock" = offline ] || [ -s $CONFIG_DIR/secrets/openai_api_key ]; then
+            say "starting the service (calls in progress are waited for)"
+            systemctl restart voicebot.service
+        else
+            say "not started yet: there is no key, nor the embedded model"
+        fi
     fi
     # The one before is kept, for a way back.
     ls -1d $HOME_DIR/releases/* | sort | head -n -2 | xargs -r rm -rf

@@ -4,8 +4,9 @@ Ids are chosen here before anything is created, so no event can arrive for an un
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from contextlib import suppress
+from typing import Any, TypeVar
 
 from bot.ari import AriClient
 from bot.call.ports import Departure
@@ -20,6 +21,8 @@ MEDIA_START_WITHIN_S = 5.0
 #: Each request of the release; a hung Asterisk must not hold our side back.
 RELEASE_WITHIN_S = 3.0
 
+T = TypeVar("T")
+
 
 class Leg:
     """``caller_id`` changes when an attended transfer puts the call onto another channel."""
@@ -30,8 +33,7 @@ class Leg:
         self.bridge_id = f"{ari.app}-{call_id}-bridge"
         self.media_started = asyncio.Event()
         self._ari = ari
-        self._made_bridge = False
-        self._made_media = False
+        self._made: dict[str, asyncio.Task[Any]] = {}
 
     async def variables(self, names: tuple[str, ...]) -> dict[str, str]:
         """Channel variables of the caller; those that are not set are left out."""
@@ -52,11 +54,11 @@ class Leg:
 
         Raises AriError; what was made so far is undone by ``release``.
         """
-        self._made_bridge = True
-        await self._ari.bridges.create(self.bridge_id, type="mixing")
-        self._made_media = True
-        media = await self._ari.channels.external_media(
-            self.media_id, external_host=f"{local[0]}:{local[1]}", format=codec
+        await self._make(self.bridge_id, self._ari.bridges.create(self.bridge_id, type="mixing"))
+        external_host = f"{local[0]}:{local[1]}"
+        media = await self._make(
+            self.media_id,
+            self._ari.channels.external_media(self.media_id, external_host=external_host, format=codec),
         )
         try:
             async with asyncio.timeout(MEDIA_START_WITHIN_S):
@@ -74,10 +76,17 @@ class Leg:
         """Let the caller go as ``departure`` says, then undo what this leg made. Never raises AriError."""
         if departure.by != "caller":
             await self._let_go(departure)
-        if self._made_media:
+        # What was asked for is there, or refused, before it is undone: a request may still be under way.
+        await asyncio.wait_for(asyncio.gather(*self._made.values(), return_exceptions=True), RELEASE_WITHIN_S)
+        if self.media_id in self._made:
             await self._quietly(self._ari.channels.hangup(self.media_id))
-        if self._made_bridge:
+        if self.bridge_id in self._made:
             await self._quietly(self._ari.bridges.destroy(self.bridge_id))
+
+    async def _make(self, name: str, request: Coroutine[Any, Any, T]) -> T:
+        """A request that goes on to its answer even when the call ends meanwhile."""
+        task = self._made[name] = asyncio.create_task(request)
+        return await asyncio.shield(task)
 
     async def _let_go(self, departure: Departure) -> None:
         if departure.kind == "continue" and await self._continue(departure):

@@ -58,6 +58,7 @@ class RtpSocket(asyncio.DatagramProtocol):
         self._remote: Address | None = None
         self._announced: Address | None = None
         self._latched = False
+        self._given_back = False
         self._transport: asyncio.DatagramTransport | None = None
 
     def announce(self, remote: Address) -> None:
@@ -71,9 +72,12 @@ class RtpSocket(asyncio.DatagramProtocol):
             self._transport.sendto(packet, self._remote)
 
     def close(self) -> None:
+        """Close, and give the port back; once."""
         if self._transport is not None:
             self._transport.close()
             self._transport = None
+        if not self._given_back:
+            self._given_back = True
             self._pool.give_back(self.port)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -102,19 +106,23 @@ async def open_rtp(
     """A bound socket on a free port of the pool. Raises ResourceError when there is none."""
     loop = asyncio.get_running_loop()
     for _ in range(pool.size):
-        port = pool.take()
+        socket = RtpSocket(pool, pool.take(), source, on_datagram)
         try:
-            _, socket = await loop.create_datagram_endpoint(
-                lambda port=port: RtpSocket(pool, port, source, on_datagram),  # type: ignore[misc]
-                local_addr=(host, port),
-            )
+            await loop.create_datagram_endpoint(_giving(socket), local_addr=(host, socket.port))
             return socket
         except OSError as error:
-            pool.give_back(port)
+            socket.close()
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise ResourceError(
-                    f"cannot bind UDP {host}:{port} ({error})", remedy="check media.rtp.bind"
+                    f"cannot bind UDP {host}:{socket.port} ({error})", remedy="check media.rtp.bind"
                 ) from error
+        except BaseException:  # the call was ended meanwhile
+            socket.close()
+            raise
     raise ResourceError(
         f"no free UDP port on {host}", remedy="widen media.rtp.ports, or see what holds them", retry=True
     )
+
+
+def _giving(socket: RtpSocket) -> Callable[[], RtpSocket]:
+    return lambda: socket

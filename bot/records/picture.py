@@ -53,7 +53,7 @@ def draw(recording: Path, row: dict[str, Any], out: Path) -> None:
     _across(rows[1:4], spans)
     _seconds(rows[4])
     figure.text(left, 0.96, _title(row, spans), fontsize=13, weight="bold", parse_math=False)
-    figure.text(right, 0.935, LEGEND, fontsize=9.5, color=QUIET, ha="right")
+    figure.text(left, 0.935, LEGEND, fontsize=9.5, color=QUIET)
     figure.savefig(out)
 
 

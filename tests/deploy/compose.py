@@ -297,11 +297,7 @@ def main() -> int:
                 print(f"  {trial.call()}")
             with step("records"):
                 row = trial.check_records()
-                print(
-                    f"  ended by {row['ended_by']}: {row['end_reason']}"
-                    if "ended_by" in row
-                    else f"  {sorted(row)}"
-                )
+                print(f"  ended by {row['ended_by']}: {row['reason']}")
             with step("stop"):
                 trial.stop_bot()
         except HarnessError as error:

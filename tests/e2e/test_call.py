@@ -19,6 +19,17 @@ from tests.e2e.proxy import Impairment
 
 pytestmark = pytest.mark.asterisk
 
+# Bots of single tests, each with an app of its own.
+DIALPLAN = """
+[phones]
+exten => 110,1,Stasis(transfers)
+exten => 120,1,Stasis(small)
+ same => n,Goto(agent-away,s,1)
+exten => 130,1,Stasis(short)
+exten => 140,1,Set(CALLERID(name)=Ada)
+ same => n,Set(BRANCH=harbour)
+ same => n,Stasis(chosen,night,shift)
+"""
 DESTINATIONS = {"operator": {"context": "destinations", "exten": "200", "description": "a person"}}
 
 
@@ -33,7 +44,7 @@ class Stack:
 def stack() -> Iterator[Stack]:
     """Asterisk, scripted model and bot, up once for this file."""
     with (
-        Asterisk(phones=["phone", "201"]) as asterisk,
+        Asterisk(phones=["phone", "201"], dialplan=DIALPLAN) as asterisk,
         Model() as model,
         Bot(asterisk, model.url, destinations=DESTINATIONS) as bot,
     ):
@@ -114,7 +125,6 @@ def test_a_transfer_goes_on_in_the_dialplan(stack: Stack) -> None:
         Bot(stack.asterisk, model.url, asterisk={"app": "transfers"}, destinations=DESTINATIONS) as bot,
         Phone(stack.asterisk) as phone,
     ):
-        stack.asterisk.cli("dialplan add extension 110,1,Stasis,transfers into phones")
         phone.dial("110")
         phone.wait_heard(5)
         talk(phone, "Put me through to somebody.")
@@ -212,7 +222,7 @@ def test_ten_calls_at_once_each_to_its_own_end(stack: Stack) -> None:
 
 def test_fifty_calls_that_end_at_random_moments_leave_nothing(stack: Stack) -> None:
     before = len(stack.bot.calls())
-    descriptors = stack.bot.descriptors()
+    descriptors, tasks = stack.bot.descriptors(), stack.bot.metric("voicebot_tasks")
     with Callers(
         stack.asterisk, "100", scenario="leave", calls=50, per_second=25, first_s=0.0, last_s=4.0
     ) as callers:
@@ -221,7 +231,36 @@ def test_fifty_calls_that_end_at_random_moments_leave_nothing(stack: Stack) -> N
     stack.bot.wait_ended(before + 45, timeout=30)
     settled(stack.asterisk)
     wait_for("descriptors to be closed", lambda: stack.bot.descriptors() <= descriptors + 4, 10)
+    wait_for("tasks to end", lambda: stack.bot.metric("voicebot_tasks") <= tasks + 1, 10)
     assert not stack.bot.logged("call_failed")
+
+
+def test_the_agent_is_chosen_by_the_dialplan(stack: Stack) -> None:
+    """Stasis arguments select a profile; its words may use what is known of the caller."""
+    agents = {
+        "default": {"greeting": "Hello."},
+        "night": {
+            "match": {"args": "night*"},
+            "greeting": "Good night {caller_name}, you dialled {dialled_number}, branch {var:BRANCH}.",
+        },
+    }
+    with (
+        Bot(
+            stack.asterisk,
+            stack.model.url,
+            asterisk={"app": "chosen"},
+            agents=agents,
+            calls={"variables": ["BRANCH"]},
+        ) as bot,
+        Phone(stack.asterisk) as phone,
+    ):
+        phone.dial("140")
+        phone.wait_heard(5)
+        phone.wait_silence(0.5)
+        phone.hangup()
+        row = bot.wait_ended(1)[0]
+    assert row["agent"] == "night"
+    assert row["transcript"][0]["text"] == "Good night Ada, you dialled 140, branch harbour."
 
 
 def test_a_full_bot_sends_the_caller_on(stack: Stack) -> None:
@@ -230,8 +269,6 @@ def test_a_full_bot_sends_the_caller_on(stack: Stack) -> None:
         Phone(stack.asterisk) as first,
         Phone(stack.asterisk, "201") as second,
     ):
-        stack.asterisk.cli("dialplan add extension 120,1,Stasis,small into phones")
-        stack.asterisk.cli("dialplan add extension 120,2,Goto,agent-away,s,1 into phones")
         first.dial("120")
         first.wait_heard(5)
         second.dial("120")
@@ -247,7 +284,6 @@ def test_the_time_limit_ends_a_call_with_a_word(stack: Stack) -> None:
         Bot(stack.asterisk, stack.model.url, asterisk={"app": "short"}, calls={"max_call_seconds": 4}) as bot,
         Phone(stack.asterisk) as phone,
     ):
-        stack.asterisk.cli("dialplan add extension 130,1,Stasis,short into phones")
         phone.dial("130")
         trace = phone.wait_closed(20)
         row = bot.wait_ended(1)[0]

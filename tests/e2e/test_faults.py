@@ -147,6 +147,13 @@ def test_asterisk_that_dies_with_calls(
         bot.wait_ended(2)
 
 
+def test_a_missing_module_is_named(make_asterisk: MakeAsterisk, model: Model) -> None:
+    asterisk = make_asterisk()
+    asterisk.cli("module unload chan_rtp.so")
+    with Bot(asterisk, model.url) as bot:
+        assert "chan_rtp.so" in bot.wait_logged("asterisk_unfit")["finding"]
+
+
 def test_a_frozen_asterisk_is_noticed_within_ten_seconds(make_asterisk: MakeAsterisk, model: Model) -> None:
     asterisk = make_asterisk()
     with Bot(asterisk, model.url) as bot:

@@ -116,9 +116,17 @@ class EchoCanceller:
             self._delay_frames = min(wanted, self._most_delay_frames)
             self._recall()
             self._start_anew()
-        elif self._echo_at is not None and abs(samples - self._echo_at) > MOVED_SAMPLES:
+        elif (
+            self._echo_at is not None
+            and abs(samples - self._echo_at) > MOVED_SAMPLES
+            and not self._knows(place)
+        ):
             self._start_anew()
         self._echo_at = samples
+
+    def _knows(self, place: int) -> bool:
+        """The filter has found the echo at this place (samples) by itself, mostly before the estimate."""
+        return self._filter.focus is not None and abs(self._filter.focus - place // BLOCK) <= 1
 
     def _pair(self, near: bytes) -> None:
         if self._hole:

@@ -1,0 +1,228 @@
+"""Runs deploy/install.sh on bare Debian trees and places a spoken call to what it installed.
+
+    python -m tests.deploy.install [bookworm trixie]
+
+No systemd runs in a tree: the unit is verified, and its ExecStart is started by hand as its user, in its
+working directory, with its environment.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.deploy.steps import CERTIFICATES, install, need_root, run, step, tree
+from tests.deploy.talk import converse, missing
+from tests.e2e.asterisk import PROJECT, Asterisk, HarnessError, free_port, wait_for
+from tests.e2e.phone import Phone
+
+SUITES = ("bookworm", "trixie")
+PACKAGES = ("debootstrap", "baresip-core", "espeak-ng", "sox")
+UNIT = "/etc/systemd/system/voicebot.service"
+MOST_EXPOSED = 2.5
+READY_SECONDS = 60.0
+ENTER = """
+root=$1; shift
+mount --rbind /proc "$root/proc"
+mount --rbind /dev "$root/dev"
+mount -t tmpfs none "$root/tmp"
+exec chroot "$root" "$@"
+"""
+
+
+class Machine:
+    """A Debian tree taken for a machine."""
+
+    def __init__(self, suite: str, folder: Path) -> None:
+        self.root = folder / suite
+        self.log = folder / f"{suite}.log"
+        self.service: subprocess.Popen[bytes] | None = None
+        self.root.mkdir()
+        run(["tar", "-C", self.root, "-xf", tree(suite)])
+        shutil.copy("/etc/resolv.conf", self.root / "etc" / "resolv.conf")
+        (self.root / "etc" / "hosts").write_text(Path("/etc/hosts").read_text())
+        # The host may trust an authority of its own; pip in the tree trusts what the host trusts.
+        shutil.copy(CERTIFICATES, self.root / "etc" / "host-certificates.crt")
+        (self.root / "etc" / "pip.conf").write_text("[global]\ncert = /etc/host-certificates.crt\n")
+        listed = run(["git", "ls-files", "-co", "--exclude-standard", "bot", "deploy", "config.yaml"])
+        for name in listed.splitlines():
+            target = self.root / "src" / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(PROJECT / name, target)
+
+    def run(self, *command: str, check: bool = True) -> str:
+        inside = ["unshare", "-m", "sh", "-ec", ENTER, "enter", str(self.root)]
+        clean = [
+            "env",
+            "-i",
+            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "LANG=C.UTF-8",
+        ]
+        return run([*inside, *clean, *command], log=self.log, check=check)
+
+    def read(self, path: str) -> str:
+        return (self.root / path.lstrip("/")).read_text()
+
+    def unit(self, key: str) -> str:
+        found = re.search(rf"(?m)^{key}=(.*)$", self.read(UNIT))
+        if found is None:
+            raise HarnessError(f"the unit has no {key}")
+        return found[1]
+
+    def check_unit(self) -> None:
+        """systemd takes the unit as it is, and thinks it well shut in."""
+        self.run("apt-get", "update", "-q")
+        self.run("apt-get", "install", "-qy", "systemd")
+        words = self.run("systemd-analyze", "verify", UNIT, check=False)
+        expect(not words.strip(), words)
+        words = self.run("systemd-analyze", "security", "--offline=true", UNIT, check=False)
+        found = re.search(r"exposure level for \S+ ([\d.]+)", words)
+        expect(found is not None and float(found[1]) <= MOST_EXPOSED, words[-200:])
+
+    def start(self, variables: dict[str, str]) -> None:
+        """What systemd would do for ``ExecStart``."""
+        environment = self.root / "etc/voicebot/environment"
+        with environment.open("a") as file:
+            file.writelines(f"{key}={value}\n" for key, value in variables.items())
+        user = f"--reuid {self.unit('User')} --regid {self.unit('Group')} --clear-groups"
+        start = (
+            f"set -a; . {self.unit('EnvironmentFile').lstrip('-')}; cd {self.unit('WorkingDirectory')}; "
+            f"exec setpriv {user} --no-new-privs --bounding-set=-all --inh-caps=-all {self.unit('ExecStart')}"
+        )
+        command = [
+            "setpriv",
+            "--pdeathsig",
+            "KILL",
+            "unshare",
+            "-m",
+            "sh",
+            "-ec",
+            ENTER,
+            "enter",
+            str(self.root),
+        ]
+        command += ["env", "-i", "PATH=/usr/bin:/bin", "LANG=C.UTF-8", "sh", "-ec", start]
+        with self.log.open("ab") as log:
+            self.service = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code that follows."""
+        if self.service is None:
+            return 0
+        service, self.service = self.service, None
+        service.terminate()
+        try:
+            return service.wait(30)
+        except subprocess.TimeoutExpired:
+            service.kill()
+            return service.wait()
+
+    def call(self) -> None:
+        """A spoken call through a real Asterisk to the service that was installed."""
+        with Asterisk() as asterisk:
+            secret = self.root / "etc/voicebot/secrets/ari_password"
+            secret.write_text(asterisk.ari_password)
+            port = free_port(socket.SOCK_STREAM)
+            first = free_port(socket.SOCK_DGRAM)
+            self.start(
+                {"ARI_URL": asterisk.ari_url, "WEB_PORT": str(port), "RTP_PORTS": f"{first}-{first + 999}"}
+            )
+            try:
+                wait_for("the service to be ready", lambda: self._ready(port), READY_SECONDS, 0.2)
+                with Phone(asterisk) as phone:
+                    trace, parts = converse(phone)
+                print(f"  heard: {parts}")
+                expect(not missing(parts), f"not heard: {missing(parts)}")
+                expect(trace.ended_by == "asterisk", f"the call was ended by {trace.ended_by}")
+            finally:
+                code = self.stop()
+            expect(code == 0, f"the service ended with {code}")
+
+    def tail(self) -> str:
+        return "\n".join(self.log.read_text().splitlines()[-40:]) if self.log.exists() else ""
+
+    def _ready(self, port: int) -> bool:
+        if self.service is not None and self.service.poll() is not None:
+            raise HarnessError(f"the service ended with {self.service.returncode}")
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, ConnectionError):
+            return False
+
+
+def try_out(machine: Machine) -> None:
+    """Install, call, upgrade, refuse a bad configuration, uninstall."""
+    with step("  install.sh --offline"):
+        words = machine.run("/src/deploy/install.sh", "--offline")
+        expect("dial 100" in words.splitlines()[-1], "install.sh does not end with «dial 100»")
+        machine.check_unit()
+    with step("  a call"):
+        machine.call()
+    with step("  an upgrade keeps what the operator wrote"):
+        config = machine.root / "etc/voicebot/config.yaml"
+        config.write_text(config.read_text().replace("max_calls: 100", "max_calls: 7", 1))
+        before = machine.read("/etc/voicebot/secrets/ari_password")
+        release = (machine.root / "opt/voicebot/current").readlink()
+        machine.run("/src/deploy/install.sh")
+        expect("max_calls: 7" in config.read_text(), "the configuration was overwritten")
+        expect(machine.read("/etc/voicebot/secrets/ari_password") == before, "the password was made anew")
+        expect((machine.root / "opt/voicebot/current").readlink() != release, "the release is the old one")
+        expect(machine.read("/opt/voicebot/current/lock").strip() == "offline", "the embedded model was lost")
+    with step("  a bad configuration stops an upgrade"):
+        release = (machine.root / "opt/voicebot/current").readlink()
+        config.write_text(config.read_text().replace("max_calls: 7", "max_cals: 7", 1))
+        words = machine.run("/src/deploy/install.sh", check=False)
+        expect("did you mean max_calls" in words, f"the mistake is not named: {words[-300:]}")
+        expect(
+            (machine.root / "opt/voicebot/current").readlink() == release,
+            "the release was switched all the same",
+        )
+    with step("  uninstall, then purge"):
+        machine.run("/src/deploy/install.sh", "--uninstall")
+        expect(config.exists(), "--uninstall took the configuration")
+        left = ["opt/voicebot", "etc/systemd/system/voicebot.service", "usr/local/bin/voicebot"]
+        machine.run("/src/deploy/install.sh", "--purge")
+        left += ["etc/voicebot", "var/lib/voicebot"]
+        left = [path for path in left if (machine.root / path).exists()]
+        expect(not left, f"left behind: {left}")
+        expect("voicebot" not in machine.read("/etc/passwd"), "the user is left behind")
+
+
+def expect(good: bool, what: str) -> None:
+    if not good:
+        raise HarnessError(what)
+
+
+def main() -> int:
+    need_root()
+    begun = time.monotonic()
+    with ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="voicebot-install-", dir="/var/tmp"))
+        stack.callback(subprocess.run, ["rm", "-rf", "--one-file-system", str(folder)], check=False)
+        with step("packages"):
+            install(PACKAGES, folder / "apt.log")
+        for suite in sys.argv[1:] or SUITES:
+            with step(f"Debian {suite}: the tree"):
+                machine = Machine(suite, folder)
+            stack.callback(machine.stop)
+            try:
+                try_out(machine)
+            except (HarnessError, subprocess.TimeoutExpired) as error:
+                print(f"{error}\n{machine.tail()}", file=sys.stderr)
+                return 1
+    print(f"install.sh works: {time.monotonic() - begun:.0f} s in all")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
