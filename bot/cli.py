@@ -11,7 +11,7 @@ import uvloop
 
 from bot import __version__, app
 from bot.config.load import Loaded, load
-from bot.errors import VoicebotError
+from bot.errors import ResourceError, VoicebotError
 from bot.log import configure
 
 cli = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -38,6 +38,24 @@ def check(
         from bot.doctor import examine
 
         _run(examine(loaded))
+
+
+@cli.command()
+def picture(
+    call_id: str,
+    config: ConfigPath = DEFAULT_CONFIG,
+    out: Annotated[Path | None, typer.Option(help="CALL_ID.png by default.")] = None,
+) -> None:
+    """Draw a recorded call: both voices, turns, gate, barge-in and tools on one time line."""
+    from bot.records.picture import draw
+    from bot.records.store import read_row
+
+    row = read_row(_load(config).settings.records.database, call_id)
+    if not row["recording"]:
+        raise ResourceError(f"call {call_id} was not recorded", remedy="set records.recordings")
+    path = out or Path(f"{call_id}.png")
+    draw(Path(row["recording"]), row, path)
+    print(path)
 
 
 @cli.command()

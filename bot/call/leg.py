@@ -77,7 +77,9 @@ class Leg:
         if departure.by != "caller":
             await self._let_go(departure)
         # What was asked for is there, or refused, before it is undone: a request may still be under way.
-        await asyncio.wait_for(asyncio.gather(*self._made.values(), return_exceptions=True), RELEASE_WITHIN_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RELEASE_WITHIN_S):
+                await asyncio.gather(*self._made.values(), return_exceptions=True)
         if self.media_id in self._made:
             await self._quietly(self._ari.channels.hangup(self.media_id))
         if self.bridge_id in self._made:

@@ -7,6 +7,7 @@ called ``lost`` at the next start.
 import asyncio
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,20 @@ CREATE INDEX IF NOT EXISTS calls_started ON calls (started_at);
 """
 
 Row = dict[str, Any]
+JSON = frozenset({"turn_latencies_ms", "transcript", "timeline", "usage", "tools", "quality"})
+
+
+def read_row(path: str, call_id: str) -> Row:
+    """A call's row, its JSON parsed, for commands beside a running bot. Raises ResourceError."""
+    try:
+        with closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)) as database:
+            database.row_factory = sqlite3.Row
+            row = database.execute("SELECT * FROM calls WHERE id = ?", (call_id,)).fetchone()
+    except sqlite3.Error as error:
+        raise ResourceError(f"cannot read {path} ({error})", remedy="check records.database") from error
+    if row is None:
+        raise ResourceError(f"there is no call {call_id} in {path}", remedy="its id is in the log")
+    return {name: orjson.loads(row[name] or "null") if name in JSON else row[name] for name in row.keys()}  # noqa: SIM118
 
 
 class CallStore:
