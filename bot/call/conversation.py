@@ -18,6 +18,10 @@ from bot.tools.base import run_tool
 from bot.tools.registry import ToolRegistry
 
 log = get_logger("call")
+
+#: Nobody speaks faster than this. A response with less audio for its words was not generated in full, which
+#: the model does now and then.
+FASTEST_MS_PER_CHARACTER = 30
 openai_log = get_logger("openai")
 
 
@@ -218,6 +222,13 @@ class Conversation:
 
     def _agent_said(self, event: events.AgentTranscript, now: float) -> None:
         self.journal.said(now, "agent", event.item_id, event.text)
+        received_ms = self._downlink.playout.received_ms(event.item_id)
+        if (
+            received_ms < FASTEST_MS_PER_CHARACTER * len(event.text)
+            and event.response_id not in self._dropped
+        ):
+            self.journal.partial_audio += 1
+            log.warning("partial_audio", received_ms=received_ms, characters=len(event.text))
         log.info("agent_said", transcript=event.text)
         said = event.text.lower()
         self._farewell_said = any(phrase.lower() in said for phrase in self._script.farewell.phrases)
@@ -245,6 +256,7 @@ class Conversation:
         return {
             "responses": self.journal.responses,
             "interruptions": self.journal.interruptions,
+            "partial_audio": self.journal.partial_audio,
             **self._uplink.quality(),
             **self._downlink.quality(),
         }

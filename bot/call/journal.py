@@ -37,6 +37,7 @@ class Journal:
     usage: dict[str, int] = field(default_factory=dict)
     responses: int = 0
     interruptions: int = 0
+    partial_audio: int = 0  # responses with far less audio than words
     tools: list[dict[str, Any]] = field(default_factory=list)
 
     def note(self, now: float, kind: str, detail: str = "") -> None:

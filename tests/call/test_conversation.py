@@ -328,6 +328,21 @@ def test_a_farewell_without_the_tool_is_warned_about(capsys: pytest.CaptureFixtu
     assert "AI used farewell phrase without invoking hangup_call tool" in captured.out + captured.err
 
 
+def test_a_response_with_too_little_audio_is_counted_and_frees_the_line() -> None:
+    line = Line()
+    line.begins()
+    line.says(0.5)
+    line.talk.on_model(events.AgentTranscript("r1", "i1", "Welcome to our shop, how can I help you today?"))
+    line.done()
+    line.run(1)
+    assert line.talk.journal.partial_audio == 1
+    assert line.talk.turns.state is State.IDLE
+    line.begins("r2")
+    line.says(3, "r2", "i2")
+    line.talk.on_model(events.AgentTranscript("r2", "i2", "Welcome to our shop, how can I help you today?"))
+    assert line.talk.journal.partial_audio == 1
+
+
 def test_turn_latency_counts_from_the_callers_last_voice() -> None:
     line = Line()
     line.run(1, voice(1))

@@ -1,9 +1,9 @@
 """An Asterisk that is already there: stock files, the lines of ``voicebot asterisk-config``, a call.
 
-    python -m tests.deploy.existing [ROOT]
+    python -m tests.deploy.existing [SUITE]
 
-ROOT is a root file system with Debian's Asterisk; left out, the one of the other tests. All of it runs in a
-network namespace of its own, since a stock Asterisk listens on more than a test may take.
+SUITE is a Debian that carries an Asterisk (bullseye has 16.28); left out, the Asterisk of the other tests. All of
+it runs in a network namespace of its own, since a stock Asterisk listens on more than a test may take.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from bot.asterisk_config import blocks, examine
 from bot.asterisk_files import AsteriskFiles
 from bot.config.settings import Settings
+from tests.deploy.steps import asterisk_root, need_root
 from tests.e2e.asterisk import Asterisk, HarnessError, find_root
 from tests.e2e.bot import Bot, Model
 from tests.e2e.phone import Phone
@@ -39,6 +40,8 @@ allow = ulaw
 auth = phone
 aors = phone
 rtp_symmetric = yes
+force_rport = yes
+rewrite_contact = yes
 
 [phone]
 type = auth
@@ -85,7 +88,7 @@ class StockAsterisk(Asterisk):
             return
         shutil.copytree(self.root / "etc" / "asterisk", self.config, symlinks=True)
         state = self.folder / "state"
-        for name in ("lib/keys", "spool/tmp", "log", "run"):
+        for name in ("lib/keys", "spool/tmp", "log/cdr-csv", "run"):
             (state / name).mkdir(parents=True)
         # The data that the package puts beside the database.
         shutil.copytree(self.root / "var/lib/asterisk", state / "lib", dirs_exist_ok=True, symlinks=True)
@@ -154,8 +157,10 @@ def expect(good: bool, what: str) -> None:
 
 
 def main() -> int:
-    root = Path(sys.argv[1]) if len(sys.argv) > 1 else find_root()
+    suite = sys.argv[1] if len(sys.argv) > 1 else ""
     if not os.environ.get(APART):
+        need_root()
+        begun = time.monotonic()
         inside = [
             "sh",
             "-ec",
@@ -165,15 +170,18 @@ def main() -> int:
             "-m",
             "tests.deploy.existing",
         ]
+        root = str(asterisk_root(suite) if suite else find_root())
         return subprocess.run(
-            ["unshare", "--net", *inside, str(root)], env={**os.environ, APART: "1"}, check=False
+            ["unshare", "--net", *inside, root], env={**os.environ, APART: str(begun)}, check=False
         ).returncode
     try:
-        try_out(root)
+        try_out(Path(suite))
     except HarnessError as error:
         print(error, file=sys.stderr)
         return 1
-    print("an Asterisk that was there already serves the bot")
+    print(
+        f"an Asterisk that was there already serves the bot: {time.monotonic() - float(os.environ[APART]):.0f} s in all"
+    )
     return 0
 
 

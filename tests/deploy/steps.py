@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.e2e.asterisk import PROJECT, HarnessError, cache_folder
 
+TREE_SCRIPT = PROJECT / "tests" / "deploy" / "tree.sh"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 # Not needed in a tree that becomes an image's base.
 LEFT_OUT = ("dev", "proc", "sys", "var/cache/apt", "usr/share/doc", "usr/share/man", "usr/share/locale")
@@ -72,7 +73,6 @@ def install(packages: Sequence[str], log: Path) -> None:
 
 def tree(suite: str) -> Path:
     """A tar file of a minimal Debian ``suite``, made once in the cache folder (a minute or two)."""
-    script = PROJECT / "tests" / "deploy" / "tree.sh"
     excluded = [f"--exclude=./{name}/*" for name in LEFT_OUT]
     folder = cache_folder() / "trees"
     file = folder / f"{suite}.tar"
@@ -81,13 +81,24 @@ def tree(suite: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     log, root = folder / f"{suite}.log", folder / suite
     try:
-        run([script, suite, root], log=log)
+        run([TREE_SCRIPT, suite, root], log=log)
         partial = file.with_suffix(".partial")
         run(["tar", "-C", root, *excluded, "-cf", partial, "."], log=log)
         partial.rename(file)
     finally:
         run(["rm", "-rf", "--one-file-system", root])
     return file
+
+
+def asterisk_root(suite: str) -> Path:
+    """A root file system with the Asterisk of a Debian ``suite``, made once in the cache folder."""
+    root = cache_folder() / f"asterisk-{suite}"
+    if not root.exists():
+        partial = root.with_suffix(".partial")
+        root.parent.mkdir(parents=True, exist_ok=True)
+        run([TREE_SCRIPT, suite, partial, "asterisk"], log=root.with_suffix(".log"))
+        partial.rename(root)
+    return root
 
 
 def _installed(package: str) -> bool:

@@ -1,0 +1,137 @@
+"""The lines for an Asterisk that is there, and what is found in its files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.asterisk_config import EXIT_GOOD, EXIT_MISSING, PASSWORD_PLACE, blocks, examine, main
+from bot.asterisk_files import AsteriskFiles
+from bot.config.settings import Settings
+
+GOOD = {
+    "asterisk.conf": "[options]\n",
+    "modules.conf": "[modules]\nautoload=yes\nnoload => chan_oss.so\n",
+    "http.conf": "[general]\n;enabled=no\nenabled = yes ; on\nbindaddr=127.0.0.1\nbindport=8088\n",
+    "ari.conf": "[general]\nenabled=yes\n[voicebot]\ntype=user\npassword=s3cret\n",
+    "extensions.conf": "[office]\ninclude => voicebot\n[voicebot]\nexten => 100,1,NoOp()\n same => n,Stasis(voicebot,a)\n",
+    "pjsip.conf": "[base](!)\ntype=endpoint\ncontext=office\n[anna](base)\nauth=anna\n[anna]\ntype=auth\n",
+    "rtp.conf": "[general]\nrtpstart=10000\nrtpend=20000\n",
+}
+
+
+def settings(**blocks: Any) -> Settings:
+    return Settings.model_validate({"asterisk": {"password": "s3cret"}, **blocks})
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    for name, text in GOOD.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def missing(directory: Path, **blocks: Any) -> list[str]:
+    findings = examine(settings(**blocks), AsteriskFiles(directory), "100")
+    return [f"{finding.file}: {finding.message}" for finding in findings if not finding.good]
+
+
+def test_all_is_there(directory: Path) -> None:
+    assert missing(directory) == []
+    assert main(settings(), directory) == EXIT_GOOD
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "words"),
+    [
+        ("http.conf", "[general]\n", "the web server is off"),
+        ("http.conf", "[general]\nenabled=yes\nbindport=8089\n", "port 8089"),
+        ("http.conf", "[general]\nenabled=yes\nbindaddr=192.0.2.1\n", "listens on 192.0.2.1"),
+        ("ari.conf", "[general]\nenabled=no\n[voicebot]\ntype=user\npassword=s3cret\n", "ARI is off"),
+        ("ari.conf", "[general]\n", "no user [voicebot]"),
+        ("ari.conf", "[voicebot]\ntype=user\nread_only=yes\npassword=s3cret\n", "may only read"),
+        ("ari.conf", "[voicebot]\ntype=user\npassword=other\n", "is not asterisk.password"),
+        ("modules.conf", "[modules]\nautoload=yes\nnoload => chan_rtp.so\n", "chan_rtp.so"),
+        ("modules.conf", "[modules]\nautoload=no\nload => app_stasis.so\n", "res_ari.so"),
+        (
+            "extensions.conf",
+            "[office]\nexten => 100,1,Stasis(another)\n",
+            "no extension goes to Stasis(voicebot)",
+        ),
+        (
+            "extensions.conf",
+            "[office]\n[bots]\nexten => 1,1,Stasis(voicebot)\n",
+            "[office], where phones dial",
+        ),
+        ("rtp.conf", "[general]\nrtpstart=10000\nrtpend=40000\n", "hold all of media.rtp.ports"),
+    ],
+)
+def test_what_is_missing_is_named(directory: Path, file: str, text: str, words: str) -> None:
+    (directory / file).write_text(text)
+    assert any(line.startswith(file) and words in line for line in missing(directory))
+    assert main(settings(), directory) == EXIT_MISSING
+
+
+def test_a_transfer_needs_its_context(directory: Path) -> None:
+    places = {"desk": {"context": "front", "exten": "200"}, "own": {"context": "office", "exten": "1"}}
+    assert missing(directory, destinations=places) == [
+        "extensions.conf: destinations.desk: there is no context [front]"
+    ]
+
+
+def test_no_asterisk_in_that_folder(tmp_path: Path) -> None:
+    assert "holds no configuration of Asterisk" in missing(tmp_path)[0]
+
+
+def test_the_lines_bring_about_what_is_looked_for(directory: Path) -> None:
+    for file in ("http.conf", "ari.conf", "extensions.conf"):
+        (directory / file).write_text("")
+    for block in blocks(settings(), AsteriskFiles(directory), "100", "", show_password=True):
+        with (directory / block.file).open("a") as file:
+            file.write(block.text)
+    assert missing(directory) == []
+
+
+def test_a_section_that_is_there_is_added_to(directory: Path) -> None:
+    lines = {
+        block.file: block.text
+        for block in blocks(settings(), AsteriskFiles(directory), "7", "", show_password=True)
+    }
+    assert lines["http.conf"].startswith("[general](+)")
+    assert "[office](+)\ninclude => voicebot" in lines["extensions.conf"]
+    assert "exten => 7,1,Stasis(voicebot)" in lines["extensions.conf"]
+
+
+def test_freepbx_keeps_own_lines_in_files_of_their_own(directory: Path) -> None:
+    (directory / "extensions.conf").write_text(
+        "#include extensions_additional.conf\n#include extensions_custom.conf\n"
+    )
+    (directory / "extensions_additional.conf").write_text(
+        "[from-internal]\ninclude => from-internal-custom\n"
+    )
+    (directory / "extensions_custom.conf").write_text("")
+    (directory / "ari.conf").write_text("[general]\nenabled=yes\n#include ari_additional_custom.conf\n")
+    (directory / "pjsip.conf").write_text("#include pjsip.endpoint.conf\n")
+    (directory / "pjsip.endpoint.conf").write_text("[201]\ntype=endpoint\ncontext=from-internal\n")
+    found = blocks(settings(), AsteriskFiles(directory), "100", "", show_password=True)
+    assert [block.file for block in found] == ["ari_additional_custom.conf", "extensions_custom.conf"]
+    assert "[from-internal-custom]" in found[1].text
+    for block in found:
+        (directory / block.file).write_text(block.text)
+    assert missing(directory) == []
+
+
+def test_the_password_is_shown_when_asked_for(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(settings(), directory)
+    printed = capsys.readouterr().out
+    assert "s3cret" not in printed
+    assert f"password = {PASSWORD_PLACE}" in printed
+    main(settings(), directory, show_password=True)
+    assert "password = s3cret" in capsys.readouterr().out
+
+
+def test_nothing_is_changed(directory: Path) -> None:
+    main(settings(), directory, show_password=True)
+    assert {path.name: path.read_text() for path in directory.iterdir()} == GOOD

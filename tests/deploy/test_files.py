@@ -1,0 +1,72 @@
+"""What must agree between the files of the containers, the unit, and the service."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+
+import pytest
+import yaml
+
+from bot.config.settings import Settings
+from tests.e2e.asterisk import PROJECT
+
+UNIT = PROJECT / "deploy" / "voicebot.service"
+COMPOSE = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())
+# After the drain: the last words, hang-up, and the way out.
+GOODBYE_SECONDS = 20
+
+
+def test_time_to_stop_fits_the_drain() -> None:
+    needed = Settings().calls.drain_timeout + GOODBYE_SECONDS
+    grace = COMPOSE["services"]["bot"]["stop_grace_period"]
+    found = re.search(r"(?m)^TimeoutStopSec=(\d+)$", UNIT.read_text())
+    assert found is not None
+    assert int(grace.removesuffix("s")) >= needed
+    assert int(found[1]) >= needed
+
+
+def test_only_the_bot_starts_without_a_profile() -> None:
+    profiles = {name: service.get("profiles") for name, service in COMPOSE["services"].items()}
+    assert profiles == {"bot": None, "asterisk": ["asterisk"], "model": ["offline"]}
+    waits = COMPOSE["services"]["bot"]["depends_on"]
+    assert all(not dependency["required"] for dependency in waits.values())
+
+
+@pytest.mark.parametrize("name", list(COMPOSE["services"]))
+def test_every_container_is_shut_in(name: str) -> None:
+    service = COMPOSE["services"][name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+@pytest.mark.parametrize("file", ["Dockerfile", "asterisk/Dockerfile"])
+def test_images_have_one_user_and_a_health_check(file: str) -> None:
+    text = (PROJECT / file).read_text()
+    assert "\nUSER 10001:10001\n" in text
+    assert "\nHEALTHCHECK " in text
+
+
+def test_the_variables_of_compose_are_those_of_the_configuration() -> None:
+    named = set(re.findall(r"\$\{([A-Z_]+)", (PROJECT / "config.yaml").read_text()))
+    given = set(COMPOSE["services"]["bot"]["environment"])
+    secret = {"ARI_PASSWORD", "OPENAI_API_KEY", "NAME"}
+    assert named - secret <= given
+    assert given <= named
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze on this machine")
+def test_the_unit_is_well_shut_in() -> None:
+    command = ["systemd-analyze", "security", "--offline=true", str(UNIT)]
+    words = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    found = re.search(r"exposure level for \S+ ([\d.]+)", words)
+    assert found is not None
+    assert float(found[1]) <= 2.5
+
+
+def test_scripts_are_shell() -> None:
+    scripts = ["deploy/install.sh", "deploy/virtualenv.sh", "deploy/container/bot", "asterisk/container"]
+    for script in [*scripts, "tests/deploy/tree.sh"]:
+        subprocess.run(["sh", "-n", PROJECT / script], check=True)
