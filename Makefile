@@ -29,6 +29,16 @@ lint: $(VENV)/ready ## Style, types and import rules
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
+bench: $(VENV)/ready ## How many calls a core carries (5 minutes; docs/performance.md)
+	$(PY) -m bench
+
+bench-asterisk: $(VENV)/ready ## The same through a real Asterisk
+	@sh deploy/system.sh $(CACHE) >/dev/null
+	$(PY) -m bench.asterisk
+
+bench-ci: $(VENV)/ready ## Red when a call costs 20 % more than bench/baseline.json says, twice
+	$(PY) -m bench ci
+
 # ---------------------------------------------------------------------------
 
 $(VENV)/ready: deploy/requirements/dev.txt pyproject.toml

@@ -1,6 +1,7 @@
 """The one place that builds everything: start → serve → drain → stop."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -108,6 +109,9 @@ async def _serve(
         serving = group.create_task(controller.run(house))
         listening = group.create_task(ari.run())
         await _greet_asterisk(ari)
+        # What has been built stays: the collector need not look through it again in the middle of calls.
+        gc.collect()
+        gc.freeze()
         log.info("ready", app=settings.asterisk.app, web_port=web.port)
         await signals.asked.wait()
         log.info("draining", calls=len(controller.calls))

@@ -1,4 +1,4 @@
-"""``make demo`` and ``make run``. Exit codes: 0 well, 1 the call went wrong, 2 configuration, 5 not set up."""
+"""``make demo`` and ``make run``. Exit: 0 well, 1 the call went wrong, 2 bad configuration, 5 not set up."""
 
 import argparse
 import signal

@@ -8,7 +8,7 @@ from tests.e2e.asterisk import HarnessError
 from tests.e2e.phone import Phone, Trace
 from tests.e2e.sound import Pcm
 
-AGENT_SILENT_S = 0.9
+AGENT_SILENT_S = 1.2
 ANSWER_WITHIN_S = 20.0
 HANGUP_WITHIN_S = 30.0
 INTERRUPT_AFTER_S = 1.3

@@ -2,8 +2,8 @@
 
     python -m tests.deploy.existing [SUITE]
 
-SUITE is a Debian that carries an Asterisk (bullseye has 16.28); left out, the Asterisk of the other tests. All of
-it runs in a network namespace of its own, since a stock Asterisk listens on more than a test may take.
+SUITE is a Debian that carries an Asterisk (bullseye has 16.28); left out, the Asterisk of the other tests.
+All of it runs in a network namespace of its own: a stock Asterisk listens on more than a test may take.
 """
 
 from __future__ import annotations
@@ -179,9 +179,8 @@ def main() -> int:
     except HarnessError as error:
         print(error, file=sys.stderr)
         return 1
-    print(
-        f"an Asterisk that was there already serves the bot: {time.monotonic() - float(os.environ[APART]):.0f} s in all"
-    )
+    seconds = time.monotonic() - float(os.environ[APART])
+    print(f"an Asterisk that was there already serves the bot: {seconds:.0f} s in all")
     return 0
 
 

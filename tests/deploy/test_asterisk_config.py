@@ -16,7 +16,8 @@ GOOD = {
     "modules.conf": "[modules]\nautoload=yes\nnoload => chan_oss.so\n",
     "http.conf": "[general]\n;enabled=no\nenabled = yes ; on\nbindaddr=127.0.0.1\nbindport=8088\n",
     "ari.conf": "[general]\nenabled=yes\n[voicebot]\ntype=user\npassword=s3cret\n",
-    "extensions.conf": "[office]\ninclude => voicebot\n[voicebot]\nexten => 100,1,NoOp()\n same => n,Stasis(voicebot,a)\n",
+    "extensions.conf": "[office]\ninclude => voicebot\n"
+    "[voicebot]\nexten => 100,1,NoOp()\n same => n,Stasis(voicebot,a)\n",
     "pjsip.conf": "[base](!)\ntype=endpoint\ncontext=office\n[anna](base)\nauth=anna\n[anna]\ntype=auth\n",
     "rtp.conf": "[general]\nrtpstart=10000\nrtpend=20000\n",
 }
@@ -86,8 +87,8 @@ def test_no_asterisk_in_that_folder(tmp_path: Path) -> None:
 
 
 def test_the_lines_bring_about_what_is_looked_for(directory: Path) -> None:
-    for file in ("http.conf", "ari.conf", "extensions.conf"):
-        (directory / file).write_text("")
+    for name in ("http.conf", "ari.conf", "extensions.conf"):
+        (directory / name).write_text("")
     for block in blocks(settings(), AsteriskFiles(directory), "100", "", show_password=True):
         with (directory / block.file).open("a") as file:
             file.write(block.text)
