@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV ?= .venv
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/voicebot
 PY := $(VENV)/bin/python
+PIP := $(VENV)/bin/pip install --disable-pip-version-check
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 export VOICEBOT_CACHE := $(CACHE)
 
 .PHONY: help demo test run lint check-lock lock test-py313 clean
@@ -42,10 +45,12 @@ bench-ci: $(VENV)/ready ## Red when a call costs 20 % more than bench/baseline.j
 # ---------------------------------------------------------------------------
 
 $(VENV)/ready: deploy/requirements/dev.txt pyproject.toml
-	@echo "setting up $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r deploy/requirements/dev.txt
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@echo "$(VENV): downloading and installing the locked packages (half a minute to three)"
+	@$(PIP) --require-hashes -r deploy/requirements/dev.txt | awk '/^Collecting|^Downloading/ \
+	  { printf "\r  %d of %d packages", n += /^Collecting/, total; fflush() } END { print "" }' \
+	  total=$$(grep -c '==' deploy/requirements/dev.txt)
+	@$(PIP) --quiet --no-deps --editable .
 	@touch $@
 
 lock: $(VENV)/ready ## Write the lock files anew (needs uv)

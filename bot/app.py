@@ -69,7 +69,7 @@ async def _greet_model(where: Endpoint, settings: Settings) -> None:
     """A key that is refused is better heard of now than by the first caller."""
     try:
         await try_model(where, settings.openai)
-        log.info("model_ready", model=settings.openai.model)
+        log.info("model_ready", model=where.model)
     except ModelError as error:
         if not error.retry:
             raise

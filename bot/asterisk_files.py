@@ -11,6 +11,7 @@ Entries = list[tuple[str, str]]
 class Section(NamedTuple):
     name: str
     entries: Entries
+    template: bool
 
 
 _SECTION = re.compile(r"\[([^\]]+)\](?:\(([^)]*)\))?")
@@ -78,14 +79,14 @@ class AsteriskFiles:
 
     @property
     def phone_context(self) -> str:
-        """The context that most SIP phones dial in; empty when there are none."""
-        endpoints = [dict(section.entries) for section in self.read("pjsip.conf")]
-        contexts = [
-            each["context"] for each in endpoints if each.get("type") == "endpoint" and "context" in each
-        ]
-        peers = [dict(section.entries) for section in self.read("sip.conf")]
-        contexts += [each["context"] for each in peers if "context" in each and "type" in each]
-        return Counter(contexts).most_common(1)[0][0] if contexts else ""
+        """The context of the dialplan that most SIP phones dial in; empty when there are none."""
+        phones = [dict(section.entries) for section in self.read("pjsip.conf") if not section.template]
+        contexts = [phone.get("context", "") for phone in phones if phone.get("type") == "endpoint"]
+        peers = [dict(section.entries) for section in self.read("sip.conf") if not section.template]
+        contexts += [peer.get("context", "") for peer in peers if "type" in peer]
+        dialplan = self.sections("extensions.conf")
+        found = Counter(context for context in contexts if context in dialplan)
+        return found.most_common(1)[0][0] if found else ""
 
     def _parse(self, path: Path, sections: list[Section], depth: int) -> None:
         try:
@@ -112,7 +113,7 @@ def _open(sections: list[Section], name: str, options: list[str]) -> None:
     for option in options:
         if option not in ("", "+", "!"):
             entries += next((section.entries for section in sections if section.name == option), [])
-    sections.append(Section(name, entries))
+    sections.append(Section(name, entries, "!" in options))
 
 
 def _below(name: str, directory: Path) -> str:

@@ -59,6 +59,22 @@ def picture(
 
 
 @cli.command()
+def tune(
+    file: Annotated[Path, typer.Argument(help="A WAV: the bot's own recording, or the caller alone.")],
+    config: ConfigPath = DEFAULT_CONFIG,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", help="vad.energy_threshold=300; repeatable.")
+    ] = None,
+    sweep: Annotated[str | None, typer.Option(help="Compare: vad.energy_threshold=100,200,400.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The picture; FILE-tune.png by default.")] = None,
+) -> None:
+    """Replay a recording through canceller, VAD and gate, and show what the settings make of it."""
+    from bot.tune import run as replay
+
+    replay(file, _load(config).settings, sets or [], sweep, out or Path(f"{file.stem}-tune.png"))
+
+
+@cli.command()
 def offline(
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8090,
     dialect: Annotated[str, typer.Option(help="ga or beta")] = "ga",

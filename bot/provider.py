@@ -46,6 +46,7 @@ def endpoint(openai: OpenAI, base_url: str, model: str, headers: dict[str, str])
         headers=headers | beta,
         dialect=openai.dialect,
         connect_timeout=openai.connect_timeout,
+        model=model,
     )
 
 

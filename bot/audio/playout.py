@@ -222,6 +222,11 @@ class Playout:
         item = self._items.get(item_id)
         return item.received // BYTES_PER_MS if item else 0
 
+    def ended(self, item_id: str) -> bool:
+        """Whether all of the item's audio has come."""
+        item = self._items.get(item_id)
+        return item is not None and item.ended
+
     def heard(self) -> Iterator[Heard]:
         """The last items, oldest first."""
         for item in self._items.values():

@@ -13,7 +13,7 @@ from bot.audio.vad import VadParams
 from bot.call.barge_in import BargeInParams
 from bot.call.uplink import UplinkParams
 from bot.config.profile import render, select, variables
-from bot.config.settings import Model, Settings
+from bot.config.settings import BargeIn, Model, Settings
 from bot.realtime.dialects import SessionRequest
 from bot.rtp.sender import RtpSender
 from bot.tools.registry import ToolRegistry
@@ -65,7 +65,7 @@ def write_brief(
         channel=channel_variables,
     )
     openai = settings.openai
-    codec, model_codec = LINE_CODECS[settings.media.rtp.codec], MODEL_CODECS[openai.audio_format]
+    uplink = uplink_params(settings, profile.barge_in)
     transcription = openai.transcription
     if transcription is not None:
         transcription = transcription.model_copy(update={"language": profile.language})
@@ -79,28 +79,34 @@ def write_brief(
         tools=tuple(registry.to_openai_realtime_schema(profile.tools)),
         extra=openai.session,
     )
-    vad, barge_in = settings.vad, profile.barge_in
+    barge_in = profile.barge_in
     return Brief(
         agent=profile.name,
         request=request,
         greeting=render(profile.greeting, words),
-        codec=codec,
-        model_codec=model_codec,
-        uplink=UplinkParams(
-            codec=codec,
-            model_codec=model_codec,
-            reorder_ms=settings.media.rtp.reorder_ms,
-            vad=VadParams(
-                webrtc_aggressiveness=vad.webrtc_aggressiveness,
-                enhanced_enabled=vad.enhanced_enabled,
-                confidence_threshold=vad.confidence_threshold,
-                energy_threshold=vad.energy_threshold,
-            ),
-            barge_in=BargeInParams(suspect_ms=barge_in.suspect_ms, commit_ms=barge_in.commit_ms),
-            echo=EchoParams() if settings.echo.canceller else None,
-        ),
+        codec=uplink.codec,
+        model_codec=uplink.model_codec,
+        uplink=uplink,
         interruptible=barge_in.enabled,
         protect_greeting=barge_in.protect_greeting,
+    )
+
+
+def uplink_params(settings: Settings, barge_in: BargeIn) -> UplinkParams:
+    """How the caller is heard; ``barge_in`` is the agent's own, or ``settings.barge_in``."""
+    vad = settings.vad
+    return UplinkParams(
+        codec=LINE_CODECS[settings.media.rtp.codec],
+        model_codec=MODEL_CODECS[settings.openai.audio_format],
+        reorder_ms=settings.media.rtp.reorder_ms,
+        vad=VadParams(
+            webrtc_aggressiveness=vad.webrtc_aggressiveness,
+            enhanced_enabled=vad.enhanced_enabled,
+            confidence_threshold=vad.confidence_threshold,
+            energy_threshold=vad.energy_threshold,
+        ),
+        barge_in=BargeInParams(suspect_ms=barge_in.suspect_ms, commit_ms=barge_in.commit_ms),
+        echo=EchoParams() if settings.echo.canceller else None,
     )
 
 

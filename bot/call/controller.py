@@ -172,13 +172,14 @@ class Controller:
     async def _reconcile(self) -> None:
         """After a (re)connection: calls whose caller is gone end, and what an earlier run left is removed."""
         ari = self._house.ari
+        known = tuple(self.calls.values())  # who comes while we ask is not in the answer, and is well
         try:
             alive = {channel.id for channel in await ari.channels.list()}
             bridges = [bridge.id for bridge in await ari.bridges.list()]
         except AriError as error:
             log.warning("reconcile_failed", error=str(error))
             return
-        for call in tuple(self.calls.values()):
+        for call in known:
             if call.leg.caller_id not in alive:
                 call.gone(LOST)
         ours = {name for call in self.calls.values() for name in (call.leg.media_id, call.leg.bridge_id)}

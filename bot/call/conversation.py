@@ -22,6 +22,7 @@ log = get_logger("call")
 #: Nobody speaks faster than this. A response with less audio for its words was not generated in full, which
 #: the model does now and then.
 FASTEST_MS_PER_CHARACTER = 30
+USUAL_MS_PER_CHARACTER = 65
 openai_log = get_logger("openai")
 
 
@@ -79,6 +80,7 @@ class Conversation:
         self._hangup_called = False
         self._agent_audible = False
         self._caller_stopped: float | None = None
+        self._stopped_during = ""  # the response then: an answer is a later one
 
     # ------------------------------------------------------------------ the clock
 
@@ -123,7 +125,7 @@ class Conversation:
             return
         if self.journal.first_audio_ms is None and self.journal.answered is not None:
             self.journal.first_audio_ms = round((now - self.journal.answered) * 1000)
-        if self._caller_stopped is not None:
+        if self._caller_stopped is not None and self._response_id != self._stopped_during:
             self.journal.turn_latencies_ms.append(round((now - self._caller_stopped) * 1000))
             self._caller_stopped = None
 
@@ -195,6 +197,7 @@ class Conversation:
             case events.SpeechStopped():
                 self.journal.note(now, "caller_stopped")
                 self._caller_stopped = self._uplink.last_voiced or now
+                self._stopped_during = self._response_id
             case events.CallerTranscript():
                 self.journal.said(now, "caller", event.item_id, event.text)
                 log.info("caller_said", transcript=event.text)
@@ -303,14 +306,16 @@ class Conversation:
     def _cut(self) -> None:
         """A committed barge-in: the played position decides what the model believes it has said."""
         playout = self._downlink.playout
-        played_ms, received_ms = playout.played_ms(self._item_id), playout.received_ms(self._item_id)
+        played_ms, whole_ms = playout.played_ms(self._item_id), playout.received_ms(self._item_id)
+        if not playout.ended(self._item_id):  # the words run ahead of the audio
+            whole_ms = max(whole_ms, USUAL_MS_PER_CHARACTER * self.journal.characters(self._item_id))
         self._downlink.cut()
         if self._response_id:
             self._dropped.add(self._response_id)
         self._model.interrupt(self._item_id, played_ms)
         self.journal.interruptions += 1
-        if received_ms:
-            self.journal.heard_only(self._item_id, played_ms / received_ms)
+        if whole_ms:
+            self.journal.heard_only(self._item_id, played_ms / whole_ms)
 
     def _ask_farewell(self) -> None:
         response: dict[str, Any] = {"tool_choice": "none"}

@@ -54,6 +54,10 @@ class Journal:
         if text:
             self.transcript.append(Utterance(party, item_id, text, round(now - self.began, 3)))
 
+    def characters(self, item_id: str) -> int:
+        """How long an item's text is so far."""
+        return sum(len(utterance.text) for utterance in self.transcript if utterance.item_id == item_id)
+
     def heard_only(self, item_id: str, share: float) -> None:
         """The agent was cut off in this item after ``share`` of its audio."""
         for utterance in self.transcript:

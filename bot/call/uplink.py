@@ -14,8 +14,9 @@ from bot.audio.framer import Framer
 from bot.audio.g711 import Codec
 from bot.audio.gate import Gate
 from bot.audio.resample import Upsampler
-from bot.audio.vad import Vad, VadParams
-from bot.call.barge_in import BargeIn, BargeInParams
+from bot.audio.vad import VadParams
+from bot.call.barge_in import BargeInParams
+from bot.call.ear import Ear
 from bot.call.turns import Input
 from bot.errors import RtpError
 from bot.rtp.packet import parse
@@ -48,7 +49,6 @@ class Uplink:
         self.echo = EchoCanceller(params.echo) if params.echo else None
         self.reorder = Reorder(reorder_ms=params.reorder_ms)
         self.on_voice: Callable[[Input], None] = lambda heard: None
-        self.agent_audible = False
         self.held = False
         self.bad = 0
         self.last_voiced: float | None = None
@@ -56,8 +56,7 @@ class Uplink:
         self._on_frame = on_frame
         self._concealer = Concealer()
         self._framer = Framer()
-        self._vad = Vad(params.vad)
-        self._barge_in = BargeIn(params.barge_in)
+        self._ear = Ear(params.vad, params.barge_in, self.echo)
         self._upsampler = Upsampler()
         self._silence_due = 0  # samples
         self._broken = 0  # bytes of a frame that is not whole yet
@@ -105,13 +104,15 @@ class Uplink:
 
     def suspect(self) -> None:
         """The server's VAD heard the caller over the agent; the local one now says what comes of it."""
-        self._barge_in.suspect()
+        self._ear.suspect()
+
+    @property
+    def agent_audible(self) -> bool:
+        return self._ear.over_agent
 
     def listen_over_agent(self, audible: bool) -> None:
         """Whether the agent is audible and may be interrupted; a new stretch starts afresh."""
-        if audible and not self.agent_audible:
-            self._barge_in.reset()
-        self.agent_audible = audible
+        self._ear.listen_over_agent(audible)
 
     def quality(self) -> dict[str, Any]:
         """Counts for the record; jitter in milliseconds (RFC 3550 section 6.4.1)."""
@@ -161,16 +162,12 @@ class Uplink:
             self._on_frame(frame)
         if self.held:
             frame = SILENCE
-        speech = False
-        if self.echo is not None:
-            frame, speech, _ = self.echo.process(frame)
-        voiced = self._vad.process(frame)
-        heard = voiced if self.echo is None or self.echo.asleep else speech
-        if voiced:
+        heard = self._ear.process(frame)
+        if heard.voiced:
             self.last_voiced = self._now
-        if self.agent_audible and (decided := self._barge_in.frame(heard, voiced)):
-            self.on_voice(decided)
-        self._out.append(self.gate.push(frame))
+        if heard.decided is not None:
+            self.on_voice(heard.decided)
+        self._out.append(self.gate.push(heard.frame))
 
     def _take(self) -> bytes:
         if not self._out:

@@ -36,6 +36,7 @@ class Endpoint:
     headers: Mapping[str, str]
     dialect: str
     connect_timeout: float = 10.0
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,9 +192,43 @@ tmp_dir = "{self.folder}/run/libpod"
 
     def call(self) -> dict[str, Any]:
         """A spoken call from the phone's machine."""
-        heard = self.folder / "heard.wav"
+        answer: dict[str, Any] = json.loads(self._at_phone(*self._talk()).strip().splitlines()[-1])
+        return answer
+
+    def call_and_stop(self) -> float:
+        """The bot is stopped while a call goes on: the whole conversation is still held, then the bot ends by
+        itself. Returns the seconds that this took."""
+        with (self.folder / "talk.log").open("w+") as words:
+            command = ["nsenter", f"--net=/run/netns/{self.phone}", *map(str, self._talk())]
+            talk = subprocess.Popen(command, cwd=PROJECT, stdout=words, stderr=words)
+            try:
+                wait_for("a call to stop in", lambda: self.active_calls() == 1, 30, 0.5)
+                begun = time.monotonic()
+                self._compose("stop", "bot")
+                seconds = time.monotonic() - begun
+                code = talk.wait(60)
+            finally:
+                talk.kill()
+            words.seek(0)
+            expect(code == 0, f"the call did not survive the stop: {words.read()}")
+        ended = self._run("podman", "inspect", "--format", "{{.State.ExitCode}}", "voicebot_bot_1").split()[
+            -1
+        ]
+        expect(ended == "0", f"the bot's container ended with {ended}")
+        return seconds
+
+    def active_calls(self) -> int:
+        """Of the metric, asked on the server."""
+        code = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8089/metrics').read().decode())"
+        lines = self._on_server(sys.executable, "-c", code).splitlines()
+        return next(
+            int(float(line.split()[1])) for line in lines if line.startswith("voicebot_calls_active ")
+        )
+
+    def _talk(self) -> list[str | Path]:
         secret = self.volume("asterisk") / "etc" / "secrets" / "phone"
-        command: list[str | Path] = [
+        heard = self.folder / "heard.wav"
+        return [
             sys.executable,
             "-m",
             "tests.deploy.talk",
@@ -205,9 +239,6 @@ tmp_dir = "{self.folder}/run/libpod"
             "--out",
             heard,
         ]
-        lines = self._at_phone(*command).strip().splitlines()
-        answer: dict[str, Any] = json.loads(lines[-1])
-        return answer
 
     def check_records(self) -> dict[str, Any]:
         """One call written down, with a stereo recording of both parties."""
@@ -225,14 +256,6 @@ tmp_dir = "{self.folder}/run/libpod"
         expect("opening hours" in caller, f"the caller's side of the recording says: {caller}")
         expect("saturday" in agent, f"the agent's side of the recording says: {agent}")
         return rows[0]
-
-    def stop_bot(self) -> float:
-        """Seconds that a stop without calls takes; it must end by itself, well inside the grace period."""
-        begun = time.monotonic()
-        self._compose("stop", "bot")
-        code = self._run("podman", "inspect", "--format", "{{.State.ExitCode}}", "voicebot_bot_1").split()[-1]
-        expect(code == "0", f"the bot's container ended with {code}")
-        return time.monotonic() - begun
 
     def words(self) -> str:
         """The ends of the containers' logs."""
@@ -298,8 +321,8 @@ def main() -> int:
             with step("records"):
                 row = trial.check_records()
                 print(f"  ended by {row['ended_by']}: {row['reason']}")
-            with step("stop"):
-                trial.stop_bot()
+            with step("the bot is stopped in the middle of a call"):
+                print(f"  the call was finished, the stop took {trial.call_and_stop():.1f} s")
         except HarnessError as error:
             print(f"{error}\n{trial.words()}", file=sys.stderr)
             return 1

@@ -74,7 +74,8 @@ class StockAsterisk(Asterisk):
     """Debian's configuration as the package installs it, with one phone."""
 
     def __init__(self, root: Path) -> None:
-        super().__init__(root=root, sip_port=5060, http_port=8088)
+        # A stock chan_sip, up to Asterisk 20, takes 5060.
+        super().__init__(root=root, sip_port=5070, http_port=8088)
 
     @property
     def ari_password(self) -> str:
@@ -130,6 +131,8 @@ def try_out(root: Path) -> None:
 def call(asterisk: Asterisk) -> None:
     """Greeting, three sentences answered by the scripted model, its farewell; the bot hangs up."""
     asterisk.start()
+    # With every module there is, ARI answers before the dialplan is read.
+    asterisk.cli("core waitfullybooted", timeout=60)
     print(asterisk.cli("core show version").strip())
     with Model() as model, Bot(asterisk, model.url) as bot, Phone(asterisk) as phone:
         unfit = bot.logged("asterisk_unfit")

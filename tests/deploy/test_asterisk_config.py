@@ -133,6 +133,13 @@ def test_the_password_is_shown_when_asked_for(directory: Path, capsys: pytest.Ca
     assert "password = s3cret" in capsys.readouterr().out
 
 
+def test_where_phones_dial(directory: Path) -> None:
+    assert AsteriskFiles(directory).phone_context == "office"
+    samples = "[sample](!)\ntype=endpoint\ncontext=office\n" + "[a]\ntype=endpoint\ncontext=nowhere\n" * 2
+    (directory / "pjsip.conf").write_text(samples + "[b]\ntype=endpoint\ncontext=voicebot\n")
+    assert AsteriskFiles(directory).phone_context == "voicebot", "templates and unknown contexts do not count"
+
+
 def test_nothing_is_changed(directory: Path) -> None:
     main(settings(), directory, show_password=True)
     assert {path.name: path.read_text() for path in directory.iterdir()} == GOOD
