@@ -26,7 +26,8 @@ def api_key(subject: Subject) -> Iterator[Finding]:
 
 
 def dialect(subject: Subject) -> Iterator[Finding]:
-    if subject.settings.openai.dialect == "beta" and at_openai(subject.settings):
+    ours = subject.provider == "openai" and at_openai(subject.settings)
+    if subject.settings.openai.dialect == "beta" and ours:
         message = "OpenAI ended the beta dialect on 2026-05-12 and refuses it"
         yield Finding(
             ("openai", "dialect"), message, "write ga; beta is for compatible servers that still speak it"

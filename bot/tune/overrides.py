@@ -35,9 +35,7 @@ def variants(settings: Settings, sets: list[str], sweep: str | None) -> list[Var
     key, listed = _split("--sweep", sweep)
     values = list(dict.fromkeys(value.strip() for value in listed.split(",") if value.strip()))
     if not 2 <= len(values) <= MOST_VALUES:
-        raise ConfigError(
-            f"--sweep {sweep}: {len(values)} values", remedy=f"name 2 to {MOST_VALUES}, as {key}=1,2,3"
-        )
+        raise ConfigError(f"--sweep {sweep}: not 2 to {MOST_VALUES} values", remedy=f"write {key}=1,2,3")
     return [Variant(value, _agreeing(_with("--sweep", settings, key, value))) for value in values]
 
 
@@ -51,7 +49,7 @@ def _split(option: str, assignment: str) -> tuple[str, str]:
 def _with(option: str, settings: Settings, key: str, value: str) -> Settings:
     block_name, _, name = key.partition(".")
     if block_name not in BLOCKS:
-        remedy = f"{', '.join(f'{block}.…' for block in BLOCKS)} do"
+        remedy = "vad.…, barge_in.… and echo.… do"
         raise ConfigError(f"{option} {key}: does not act on how the caller is heard", remedy=remedy)
     path = (block_name, name)
     if schema.annotation_at(path) is None:

@@ -75,7 +75,7 @@ def _table(outcomes: list[Outcome], scores: list[Score], key: str, choice: Choic
             f"{one.false_pct:.1f} %",
             f"{one.suspects} ({one.false_suspects})",
             f"{one.commits} ({one.false_commits})",
-            f"{one.missed_interruptions}/{one.uncommitted} of {one.interruptions}",
+            f"{one.lost}/{one.uncut} of {one.interruptions}",
             "–" if one.pause_ms is None else f"{one.pause_ms:.0f}",
             f"{one.transitions_a_minute:.0f}" + (" !" if one.transitions_a_minute > FLUTTER else ""),
             f"{one.cost:.1f}",

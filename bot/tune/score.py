@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bot.tune.recording import FRAMES_A_SECOND
 from bot.tune.reference import Reference
@@ -17,14 +18,18 @@ LATE = 25
 """Frames after an utterance in which a decision still belongs to it."""
 LEAST_FALSE, LEAST_SHARE = 3, 0.5
 """A false stretch has so many frames; an utterance is missed when less than this share of it is heard."""
-EVENT_COST, COMMIT_COST, SUSPECT_COST, MS_A_POINT = 10.0, 5.0, 2.0, 50.0
+LOST_COST, UNCUT_COST = 20.0, 10.0
+"""For all interruptions without a suspect, without a commit; a share of them costs its share."""
+FALSE_COMMIT_COST, FALSE_SUSPECT_COST = 10.0, 2.0
+"""For one in a minute of the agent's speech."""
+MS_A_POINT = 50.0
 ALIKE = 1.0
 """Costs this near each other are the same: another recording would swap them."""
 
 
 class Score(NamedTuple):
-    """Percent are of frames. ``pause_ms``: median from an interruption's onset to its suspect.
-    ``missed_interruptions`` brought no suspect, ``uncommitted`` no commit."""
+    """Percent are of frames. Of ``interruptions``, ``lost`` brought no suspect and ``uncut`` no commit;
+    ``pause_ms`` is the median from onset to suspect."""
 
     missed_pct: float
     false_pct: float
@@ -33,27 +38,28 @@ class Score(NamedTuple):
     commits: int
     false_commits: int
     interruptions: int
-    missed_interruptions: int
-    uncommitted: int
+    lost: int
+    uncut: int
     pause_ms: float | None
+    agent_minutes: float
     transitions_a_minute: float
     missed: list[Span]
     false: list[Span]
 
     @property
     def costs(self) -> dict[str, float]:
-        """What settings are compared by: a point for each percent and each 50 ms until the agent pauses, 2
-        for a false suspect, 5 for an interruption without a commit, 10 for one without a suspect and for a
-        false commit."""
-        pause_ms = self.pause_ms or 0.0
+        """What settings are compared by, in points: one for each percent and each 50 ms until the agent
+        pauses; for the rest see above."""
+        pause_ms, all_of_them = self.pause_ms or 0.0, max(self.interruptions, 1)
+        minutes = max(self.agent_minutes, 1.0)
         return {
             f"{self.missed_pct:.0f} % of speech missed": self.missed_pct,
             f"{self.false_pct:.0f} % of the rest taken for speech": self.false_pct,
             f"{pause_ms:.0f} ms until the agent pauses": pause_ms / MS_A_POINT,
-            f"{self.false_suspects} false suspects": SUSPECT_COST * self.false_suspects,
-            f"{self.uncommitted} interruptions not committed": COMMIT_COST * self.uncommitted,
-            f"{self.missed_interruptions} interruptions missed": EVENT_COST * self.missed_interruptions,
-            f"{self.false_commits} false commits": EVENT_COST * self.false_commits,
+            f"{self.lost} barge-ins lost": LOST_COST * self.lost / all_of_them,
+            f"{self.uncut} barge-ins uncut": UNCUT_COST * self.uncut / all_of_them,
+            f"{self.false_suspects} false suspects": FALSE_SUSPECT_COST * self.false_suspects / minutes,
+            f"{self.false_commits} false commits": FALSE_COMMIT_COST * self.false_commits / minutes,
         }
 
     @property
@@ -65,9 +71,11 @@ def score(outcome: Outcome, reference: Reference, agent: Flags) -> Score:
     """Count; ``agent`` are the frames of the agent's turns."""
     voiced, speech = outcome.voiced, reference.speech
     long = [(start, end) for start, end in reference.utterances if end - start >= BACKCHANNEL]
-    over = [(start, end) for start, end in long if agent[start] and agent[start:end].sum() >= INTERRUPTION]
-    pauses = [_first(outcome.suspects, span) for span in over]
-    waits = [n + 1 - start for n, (start, _) in zip(pauses, over, strict=True) if n is not None]
+    over = [_over_agent(span, agent) for span in long]
+    gates = [outcome.gate[a:b] for a, b in over if b - a >= INTERRUPTION]
+    waits = [
+        int((gate != "closed").argmax()) + 1 for gate in gates if gate[0] == "closed" and not _shut(gate)
+    ]
     return Score(
         missed_pct=_percent(~voiced[speech]),
         false_pct=_percent(voiced[~reference.about]),
@@ -75,22 +83,30 @@ def score(outcome: Outcome, reference: Reference, agent: Flags) -> Score:
         false_suspects=sum(not _within(n, reference.utterances) for n in outcome.suspects),
         commits=len(outcome.commits),
         false_commits=sum(not _within(n, long) for n in outcome.commits),
-        interruptions=len(over),
-        missed_interruptions=sum(n is None for n in pauses),
-        uncommitted=sum(_first(outcome.commits, span) is None for span in over),
+        interruptions=len(gates),
+        lost=sum(_shut(gate) for gate in gates),
+        uncut=sum("open" not in gate for gate in gates),
         pause_ms=FRAME_MS * float(np.median(waits)) if waits else None,
+        agent_minutes=float(agent.sum()) / FRAMES_A_SECOND / 60,
         transitions_a_minute=outcome.transitions / (len(voiced) / FRAMES_A_SECOND / 60),
         missed=[(a, b) for a, b in reference.utterances if voiced[a:b][speech[a:b]].mean() < LEAST_SHARE],
         false=[(a, b) for a, b in spans(bridged(voiced & ~reference.about, 2)) if b - a >= LEAST_FALSE],
     )
 
 
+def _over_agent(utterance: Span, agent: Flags) -> Span:
+    """The part of it, and of what may still be decided about it, in the turn of the agent it began in."""
+    start, end = utterance
+    return next(((start, min(end + LATE, b)) for a, b in spans(agent) if a <= start < b), (start, start))
+
+
+def _shut(gate: NDArray[np.str_]) -> bool:
+    """Nobody suspected anything. A gate that is open is one of an earlier commit."""
+    return bool((gate == "closed").all())
+
+
 def _percent(flags: Flags) -> float:
     return 100 * float(flags.mean()) if len(flags) else 0.0
-
-
-def _first(decisions: tuple[int, ...], span: Span) -> int | None:
-    return next((n for n in decisions if _within(n, [span])), None)
 
 
 def _within(frame: int, utterances: list[Span]) -> bool:
@@ -109,13 +125,15 @@ def choose(labels: list[str], scores: list[Score]) -> Choice:
     least = min(one.cost for one in scores)
     alike = [n for n, one in enumerate(scores) if one.cost <= least + ALIKE]
     chosen = alike[(len(alike) - 1) // 2]
-    why = f"it costs {scores[chosen].cost:.1f}, mostly {_most(scores[chosen])}"
+    best = scores[chosen]
+    why = f"it costs {best.cost:.1f}, mostly {max(best.costs, key=lambda part: best.costs[part])}"
     if len(alike) > 1:
         why += f"; {', '.join(labels[n] for n in alike)} do alike, and it is in the middle"
-    others = [f"{labels[n]} costs {one.cost:.1f}, mostly {_most(one)}" for n, one in enumerate(scores)]
+    others = [f"{labels[n]} costs {one.cost:.1f}: {_worse(one, best)}" for n, one in enumerate(scores)]
     return Choice(chosen, "; ".join([why, *(other for n, other in enumerate(others) if n not in alike)]))
 
 
-def _most(one: Score) -> str:
-    """What makes up most of its cost."""
-    return max(one.costs, key=lambda part: one.costs[part])
+def _worse(one: Score, best: Score) -> str:
+    """Where it loses most against the best."""
+    parts = zip(one.costs, one.costs.values(), best.costs.values(), strict=True)
+    return max(parts, key=lambda part: part[1] - part[2])[0]

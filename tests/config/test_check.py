@@ -33,7 +33,6 @@ FOUND: list[tuple[dict[str, object], str, str, str]] = [
     ({"openai": {"voice": "fable"}}, "warning", "openai.voice", "not a Realtime voice; marin is used"),
     (agent(voice="onyx"), "warning", "agents.default.voice", "not a Realtime voice"),
     ({"openai": {"voice": "marine"}}, "warning", "openai.voice", "did you mean marin?"),
-    ({"openai": {"dialect": "beta"}}, "error", "openai.dialect", "ended the beta"),
     ({"openai": {"base_url": "https://api.openai.com"}}, "error", "openai.base_url", "no WebSocket address"),
     ({"offline": {"url": "localhost:1"}}, "error", "offline.url", "no WebSocket address"),
     ({"openai": {"modalities": ["text"]}}, "error", "openai.modalities", "no voice on the telephone"),
@@ -95,6 +94,13 @@ FOUND: list[tuple[dict[str, object], str, str, str]] = [
     (agent(instructions="{zzz}"), "error", "agents.default.instructions", "unknown placeholder {zzz}"),
     (agent(greeting="{var:ID}"), "error", "agents.default.greeting", "add ID to calls.variables"),
 ]
+
+
+def test_the_beta_is_refused_at_openai_and_nowhere_else() -> None:
+    beta = {"openai": {"dialect": "beta"}}
+    (found,) = [f for f in findings(beta, "openai") if dotted(f.path) == "openai.dialect"]
+    assert "ended the beta" in found.message
+    assert not [f for f in findings(beta, "offline") if dotted(f.path) == "openai.dialect"]
 
 
 @pytest.mark.parametrize(("raw", "severity", "path", "words"), FOUND)

@@ -36,7 +36,7 @@ PACKAGES = (
     "sox",
 )
 PODMAN_COMPOSE = "podman-compose==1.6.0"
-BASES = {"BASE": "trixie", "ASTERISK_BASE": "forky"}
+BASES = {"VOICEBOT_BASE": "trixie", "VOICEBOT_ASTERISK_BASE": "forky"}
 PROFILES = ("--profile", "asterisk", "--profile", "offline")
 SERVICES = ("asterisk", "model", "bot")
 SERVER, PHONE = "10.213.0.1", "10.213.0.2"
@@ -80,8 +80,8 @@ tmp_dir = "{self.folder}/run/libpod"
         return {
             "CONTAINERS_CONF": str(self.folder / "containers.conf"),
             "CONTAINERS_STORAGE_CONF": str(self.folder / "storage.conf"),
-            "CONFIG": str(self.folder / "config.yaml"),
-            "SECRETS": str(self.folder / "secrets"),
+            "VOICEBOT_CONFIG": str(self.folder / "config.yaml"),
+            "VOICEBOT_SECRETS": str(self.folder / "secrets"),
             "OPENAI_API_KEY": "",
             "COMPOSE_PROFILES": "",
         }
@@ -106,7 +106,7 @@ tmp_dir = "{self.folder}/run/libpod"
             command += ["--build-arg", f"{key}={value}"]
         command += ["-v", f"{CERTIFICATES}:/run/host-certificates.crt:ro"]
         command += ["-v", f"{self.folder}/pip.conf:/etc/pip.conf:ro"]
-        command += ["-t", service["image"].replace("${TAG:-latest}", "latest")]
+        command += ["-t", service["image"].replace("${VOICEBOT_TAG:-latest}", "latest")]
         self._run(*command, PROJECT / service["build"]["context"])
 
     # -- the two machines

@@ -44,7 +44,9 @@ class OutsideAsterisk(Asterisk):
     def configure(self) -> None:
         command: list[str | Path] = [PROJECT / "asterisk" / "configure", "--out", self.config]
         command += ["--state", self.folder / "state", "--sip-port", str(SIP_PORT), "--rtp", RTP]
-        command += ["--http-bind", "0.0.0.0", "--external", GATE_OUTSIDE, "--local-net", "10.77.0.0/24"]
+        command += ["--http-bind", "0.0.0.0", "--external", GATE_OUTSIDE]
+        for net in ("10.77.0.0/24", "10.88.0.0/24"):
+            command += ["--local-net", net]
         run(command)
 
 

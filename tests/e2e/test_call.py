@@ -26,6 +26,7 @@ exten => 110,1,Stasis(transfers)
 exten => 120,1,Stasis(small)
  same => n,Goto(agent-away,s,1)
 exten => 130,1,Stasis(short)
+exten => 150,1,Stasis(formats)
 exten => 140,1,Set(CALLERID(name)=Ada)
  same => n,Set(BRANCH=harbour)
  same => n,Stasis(chosen,night,shift)
@@ -233,6 +234,37 @@ def test_fifty_calls_that_end_at_random_moments_leave_nothing(stack: Stack) -> N
     wait_for("descriptors to be closed", lambda: stack.bot.descriptors() <= descriptors + 4, 10)
     wait_for("tasks to end", lambda: stack.bot.metric("voicebot_tasks") <= tasks + 1, 10)
     assert not stack.bot.logged("call_failed")
+
+
+@pytest.mark.parametrize(
+    ("dialect", "openai", "codec"),
+    [
+        ("ga", {"audio_format": "g711_ulaw"}, "ulaw"),
+        ("ga", {"audio_format": "g711_alaw"}, "ulaw"),
+        ("ga", {"audio_format": "pcm16"}, "alaw"),
+        ("beta", {"dialect": "beta"}, "ulaw"),
+    ],
+)
+def test_every_format_and_dialect(stack: Stack, dialect: str, openai: dict[str, str], codec: str) -> None:
+    """The greeting is heard, and what the caller says is answered."""
+    with (
+        Model(arguments=["--dialect", dialect]) as model,
+        Bot(
+            stack.asterisk,
+            model.url,
+            asterisk={"app": "formats"},
+            openai=openai,
+            media={"rtp": {"codec": codec}},
+        ) as bot,
+        Phone(stack.asterisk) as phone,
+    ):
+        phone.dial("150")
+        phone.wait_heard(5)
+        talk(phone, "Hello there.")
+        phone.hangup()
+        row = bot.wait_ended(1)[0]
+    assert [u["party"] for u in row["transcript"]] == ["agent", "caller", "agent"]
+    assert row["quality"]["bad"] == 0
 
 
 def test_the_agent_is_chosen_by_the_dialplan(stack: Stack) -> None:
