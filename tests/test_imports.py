@@ -19,6 +19,7 @@ PURE = (
     "bot/realtime/session.py",
     "bot/call/turns.py",
     "bot/call/barge_in.py",
+    "bot/call/ear.py",
     "bot/call/uplink.py",
     "bot/call/downlink.py",
     "bot/call/journal.py",
@@ -40,6 +41,7 @@ MAY_IMPORT = {
     "records": {"audio", "call", "log", "web.metrics"},
     "web": set(),
     "offline": {"audio", "log", "config.settings"},
+    "tune": {"audio", "call", "config", "offline.formats", "records.picture"},
 }
 
 

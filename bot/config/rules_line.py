@@ -21,7 +21,7 @@ def vad(subject: Subject) -> Iterator[Finding]:
             "12 dB below the agent are heard, and none at 20 dB"
         )
         yield warning(
-            ("vad", "energy_threshold"), message, "300 is recommended; docs/vad.md has the measurements"
+            ("vad", "energy_threshold"), message, "200 is recommended; docs/vad.md has the measurements"
         )
 
 

@@ -1,6 +1,7 @@
 """A WAV file as frames of the caller and of the agent: the bot's own stereo recording, or any other."""
 
 import wave
+from math import gcd
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,8 +15,9 @@ RATE_HZ = 8000
 FRAME = 160
 FRAMES_A_SECOND = RATE_HZ // FRAME
 LEAST_S, MOST_S = 1, 3600
-MARGIN_S = 0.1
-"""Of a second that is resampled, what is taken from its neighbours for the filter."""
+LEAST_HZ, MOST_HZ = 4000, 192_000
+MARGINS_A_SECOND = 10
+"""To a second that is resampled, a tenth of its neighbours is added for the filter."""
 
 Track = NDArray[np.int16]
 
@@ -47,10 +49,9 @@ def read(file: Path) -> Recording:
         raise ResourceError(f"{file}: cannot be read ({error.strerror})") from None
     except (wave.Error, EOFError) as error:
         raise ResourceError(f"{file}: no PCM WAV file ({error or 'it ends early'})", remedy=convert) from None
-    if width != 2 or tracks > 2:
-        raise ResourceError(
-            f"{file}: {8 * width} bits and {tracks} tracks, not 16 and one or two", remedy=convert
-        )
+    if width != 2 or tracks > 2 or not LEAST_HZ <= rate_hz <= MOST_HZ:
+        form = f"{8 * width} bits, {tracks} tracks, {rate_hz} Hz"
+        raise ResourceError(f"{file}: {form}; it takes 16 bits, one or two tracks", remedy=convert)
     samples = np.frombuffer(data[: len(data) // (2 * tracks) * 2 * tracks], "<i2").reshape(-1, tracks)
     if not LEAST_S * rate_hz <= len(samples) <= MOST_S * rate_hz:
         raise ResourceError(
@@ -69,12 +70,13 @@ def _frames(samples: Track, rate_hz: int) -> Track:
 
 def _second(samples: Track, number: int, rate_hz: int) -> Track:
     """One second at a time, because ``resample`` holds all that it works on several hundred times."""
-    margin = min(round(MARGIN_S * rate_hz), number * rate_hz) if number else 0
-    start = number * rate_hz
-    piece = samples[start - margin : start + rate_hz + round(MARGIN_S * rate_hz)]
-    out = np.frombuffer(resample(piece.astype("<i2").tobytes(), rate_hz, RATE_HZ), "<i2")
-    skipped = margin * RATE_HZ // rate_hz
-    wanted = min(rate_hz, max(0, len(samples) - start)) * RATE_HZ // rate_hz
+    step = rate_hz // gcd(rate_hz, RATE_HZ)  # so many samples are a whole number of ours
+    margin = -(-rate_hz // MARGINS_A_SECOND // step) * step
+    start, before = number * rate_hz, margin if number else 0
+    piece = samples[start - before : start + rate_hz + margin].astype("<i2")
+    out = np.frombuffer(resample(piece.tobytes(), rate_hz, RATE_HZ), "<i2")
+    skipped = before * RATE_HZ // rate_hz
+    wanted = min(rate_hz, len(samples) - start) * RATE_HZ // rate_hz
     return out[skipped : skipped + wanted]
 
 

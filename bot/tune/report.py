@@ -12,6 +12,7 @@ from bot.tune.spans import Span
 
 FLUTTER = 20
 """Transitions of the gate in a minute above which the bot itself warns."""
+NO_ECHO_DB = -50
 LISTED = 8
 COLUMNS = (
     "speech\nmissed",
@@ -54,11 +55,11 @@ def _levels(recording: Recording, levels: Levels) -> list[str]:
         low, middle, high = levels.speech
         speech = f"caller's speech {middle:.0f} (10 % of its frames below {low:.0f}, 10 % above {high:.0f})"
     lines.append(f"RMS: noise {levels.noise:.0f}, {speech}")
-    if levels.agent is not None:
-        lines.append(
-            f"agent {levels.agent:.0f}; in the caller's track while only he speaks: {levels.echo_db:.0f} dB, "
-            f"{levels.residual_db:.0f} dB after the canceller"
-        )
+    if levels.agent is not None and levels.echo_db is not None:
+        echo = "no echo"
+        if levels.echo_db > NO_ECHO_DB:
+            echo = f"echo {levels.echo_db:.0f} dB, {levels.residual_db:.0f} dB after the canceller"
+        lines.append(f"agent {levels.agent:.0f}; in the caller's track while only he speaks: {echo}")
     return lines
 
 

@@ -56,10 +56,10 @@ class Score(NamedTuple):
             f"{self.missed_pct:.0f} % of speech missed": self.missed_pct,
             f"{self.false_pct:.0f} % of the rest taken for speech": self.false_pct,
             f"{pause_ms:.0f} ms until the agent pauses": pause_ms / MS_A_POINT,
-            f"{self.lost} barge-ins lost": LOST_COST * self.lost / all_of_them,
-            f"{self.uncut} barge-ins uncut": UNCUT_COST * self.uncut / all_of_them,
-            f"{self.false_suspects} false suspects": FALSE_SUSPECT_COST * self.false_suspects / minutes,
-            f"{self.false_commits} false commits": FALSE_COMMIT_COST * self.false_commits / minutes,
+            f"barge-ins lost: {self.lost}": LOST_COST * self.lost / all_of_them,
+            f"barge-ins uncut: {self.uncut}": UNCUT_COST * self.uncut / all_of_them,
+            f"false suspects: {self.false_suspects}": FALSE_SUSPECT_COST * self.false_suspects / minutes,
+            f"false commits: {self.false_commits}": FALSE_COMMIT_COST * self.false_commits / minutes,
         }
 
     @property
@@ -128,7 +128,8 @@ def choose(labels: list[str], scores: list[Score]) -> Choice:
     best = scores[chosen]
     why = f"it costs {best.cost:.1f}, mostly {max(best.costs, key=lambda part: best.costs[part])}"
     if len(alike) > 1:
-        why += f"; {', '.join(labels[n] for n in alike)} do alike, and it is in the middle"
+        why += f"; {', '.join(labels[n] for n in alike)} do alike"
+        why += ", and it is in the middle" if len(alike) > 2 else ""
     others = [f"{labels[n]} costs {one.cost:.1f}: {_worse(one, best)}" for n, one in enumerate(scores)]
     return Choice(chosen, "; ".join([why, *(other for n, other in enumerate(others) if n not in alike)]))
 
