@@ -35,7 +35,7 @@ class Seen:
 
     async def until(self, condition: Callable[[], bool], timeout: float = 5.0) -> None:
         async with asyncio.timeout(timeout):
-            while not condition():  # noqa: ASYNC110 - the condition is about what callbacks saw
+            while not condition():
                 await asyncio.sleep(0.005)
 
 

@@ -97,7 +97,7 @@ FOUND: list[tuple[dict[str, object], str, str, str]] = [
 
 
 def test_the_beta_is_refused_at_openai_and_nowhere_else() -> None:
-    beta = {"openai": {"dialect": "beta"}}
+    beta: dict[str, object] = {"openai": {"dialect": "beta"}}
     (found,) = [f for f in findings(beta, "openai") if dotted(f.path) == "openai.dialect"]
     assert "ended the beta" in found.message
     assert not [f for f in findings(beta, "offline") if dotted(f.path) == "openai.dialect"]
