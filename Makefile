@@ -9,7 +9,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 export VOICEBOT_CACHE := $(CACHE)
 
-.PHONY: help demo test run lint check-lock lock test-py313 clean
+.PHONY: help demo test run lint lock test-py313 bench bench-asterisk bench-ci clean
+.PHONY: compose-test install-test old-asterisk-test
 
 help: ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -41,6 +42,15 @@ bench-asterisk: $(VENV)/ready ## The same through a real Asterisk
 
 bench-ci: $(VENV)/ready ## Red when a call costs 20 % more than bench/baseline.json says, twice
 	$(PY) -m bench ci
+
+compose-test: $(VENV)/ready ## docker-compose.yml: built, run and called for real (4 minutes)
+	@$(PY) -m tests.deploy.compose
+
+install-test: $(VENV)/ready ## install.sh on bare Debian bookworm and trixie, with a call (5 minutes)
+	@$(PY) -m tests.deploy.install
+
+old-asterisk-test: $(VENV)/ready ## The lines for an existing PBX on a stock Asterisk 16.28
+	@$(PY) -m tests.deploy.existing bullseye
 
 # ---------------------------------------------------------------------------
 

@@ -116,9 +116,9 @@ async def _serve(
         await signals.asked.wait()
         log.info("draining", calls=len(controller.calls))
         await _drain(controller, signals, settings.calls.drain_timeout)
+        listening.cancel()  # first: a caller who comes now is the dialplan's
+        await asyncio.wait([listening])
         serving.cancel()
-        await asyncio.wait([serving])
-        listening.cancel()
 
 
 async def _greet_asterisk(ari: AriClient) -> None:

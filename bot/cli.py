@@ -90,6 +90,22 @@ def offline(
     raise typer.Exit(embedded.main(arguments))
 
 
+@cli.command("asterisk-config")
+def asterisk_config(
+    config: ConfigPath = DEFAULT_CONFIG,
+    directory: Annotated[Path | None, typer.Option(help="Check what this folder of Asterisk's has.")] = None,
+    extension: Annotated[str, typer.Option(help="What phones dial.")] = "100",
+    context: Annotated[str, typer.Option(help="Where phones dial; found in the folder if left out.")] = "",
+    show_password: Annotated[bool, typer.Option("--show-password", help="Print ARI's password.")] = False,
+) -> None:
+    """Print the lines that Asterisk needs, and check which it has. Changes nothing."""
+    from bot.asterisk_config import main
+
+    settings = _load(config).settings
+    code = main(settings, directory, extension=extension, context=context, show_password=show_password)
+    raise typer.Exit(code)
+
+
 @cli.command()
 def version() -> None:
     """Print the version."""

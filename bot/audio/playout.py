@@ -227,9 +227,9 @@ class Playout:
         item = self._items.get(item_id)
         return item is not None and item.ended
 
-    def heard(self) -> Iterator[Heard]:
-        """The last items, oldest first."""
-        for item in self._items.values():
+    def unheard(self) -> Iterator[Heard]:
+        """The items that have not been heard to their end, oldest first."""
+        for item in self._playing:
             yield Heard(item.item_id, item.played // BYTES_PER_MS, item.received // BYTES_PER_MS)
 
     # ------------------------------------------------------------------ cuts

@@ -21,7 +21,7 @@ from bot.call.leg import Leg
 from bot.call.ports import Departure
 from bot.call.uplink import Uplink
 from bot.config.settings import Settings
-from bot.errors import AriError, ModelError, ResourceError
+from bot.errors import AriError, ModelError, ProtocolError, ResourceError
 from bot.log import get_logger
 from bot.media.pacer import Pacer
 from bot.media.rtp import PortPool, RtpSocket, open_rtp
@@ -50,7 +50,7 @@ class House:
 
 
 class Call:
-    """``run`` it once; feed it the phone's side by ``media_started``, ``replaced``, ``gone`` and the like."""
+    """``run`` it once; Asterisk's events reach it through ``leg``, ``conversation`` and ``gone``."""
 
     def __init__(self, house: House, call_id: str, channel: Channel, args: tuple[str, ...]) -> None:
         self.id = call_id
@@ -61,6 +61,7 @@ class Call:
         self.ended_at = 0.0
         self.conversation: Conversation | None = None
         self.departure: Departure | None = None
+        self.interruption = "fault"  # why ``run`` is cut short, if it is
         self._house = house
         self._args = args
         self._loop = asyncio.get_running_loop()
@@ -81,11 +82,17 @@ class Call:
             try:
                 self.departure = await self._ended
             except asyncio.CancelledError:
-                self.departure = Departure("continue", "bot", "shutdown", variables=refused("shutdown"))
+                self.departure = self._cut_short()
                 raise
             finally:
                 limit.cancel()
-                await self._release(self.departure or Departure("hangup", "bot", "fault"))
+                await self._release(self.departure or self._cut_short())
+
+    def _cut_short(self) -> Departure:
+        """A task of the call failed, or the service stops; unless it had ended by itself just then."""
+        if self._ended.done():
+            return self._ended.result()
+        return Departure("continue", "bot", self.interruption, variables=refused(self.interruption))
 
     # ------------------------------------------------------------------ setting up
 
@@ -107,7 +114,7 @@ class Call:
         except ResourceError as error:
             log.error("no_media", error=str(error))
             self._end(Departure("continue", "bot", "no_media", variables=refused("media")))
-        except AriError as error:
+        except (AriError, ProtocolError) as error:
             # Most often the caller is gone already and the event is on its way; give it a moment.
             await asyncio.wait([self._ended], timeout=1.0)
             if not self._ended.done():
@@ -193,7 +200,7 @@ class Call:
     # ------------------------------------------------------------------ events
 
     def _on_model(self, event: Event) -> None:
-        if self.conversation is not None:
+        if self.conversation is not None and not self._ended.done():
             self.conversation.on_model(event)
 
     def _datagram(self, data: bytes) -> None:

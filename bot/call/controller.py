@@ -1,6 +1,7 @@
 """All calls: events of Asterisk find their call, new callers are let in or sent on, leftovers removed."""
 
 import asyncio
+import re
 import secrets
 import time
 from collections.abc import Callable, Coroutine
@@ -12,7 +13,7 @@ from bot.ari import events
 from bot.ari.models import Channel
 from bot.call.call import Call, House, refused
 from bot.call.ports import Departure
-from bot.errors import AriError, AriRefused
+from bot.errors import AriError, AriRefused, ProtocolError
 from bot.log import get_logger
 
 log = get_logger("controller")
@@ -20,6 +21,10 @@ log = get_logger("controller")
 #: With no event socket and no packet from Asterisk for this long, a call is over.
 LOST_AFTER_S = 10.0
 WATCH_EVERY_S = 2.0
+#: A caller in our app whose StasisStart has not come by then was left by an earlier run.
+ORPHANED_AFTER_S = 1.0
+#: What follows the app's name in the ids that ``Leg`` gives.
+LEG_ID = r"-\d{8}-\d{6}-[0-9a-f]{8}-(media|bridge)"
 
 CALLER_HUNG_UP = Departure("hangup", "caller", "caller hung up")
 LOST = Departure("hangup", "asterisk", "the connection to Asterisk was lost")
@@ -48,8 +53,13 @@ class Controller:
     async def run(self, house: House) -> None:
         """Until cancelled; then every call is let go in order before it returns."""
         self._house = house
+        self._ours = re.compile(re.escape(house.ari.app) + LEG_ID)
         async with asyncio.TaskGroup() as self._group:
-            await self._watch()
+            try:
+                await self._watch()
+            finally:
+                for call in self.calls.values():
+                    call.interruption = "shutdown"
 
     async def drain(self, timeout: float) -> None:
         """Let no new call in, and wait for the present ones to end by themselves."""
@@ -91,11 +101,11 @@ class Controller:
     def _stasis_start(self, event: events.StasisStart) -> None:
         channel = event.channel
         call = self._by_channel.get(channel.id)
-        if call is not None:
+        if call is not None and channel.id == call.leg.media_id:
             call.leg.media_started.set()
         elif event.replace_channel is not None and event.replace_channel.id in self._by_channel:
             self._replace(event.replace_channel.id, channel)
-        elif channel.id.startswith(f"{self._house.ari.app}-"):
+        elif self._ours.fullmatch(channel.id):
             self._spawn(self._discard(channel.id))  # ExternalMedia of a call that ended meanwhile
         else:
             self._arrived(channel, event.args)
@@ -111,7 +121,7 @@ class Controller:
 
     def _arrived(self, channel: Channel, args: tuple[str, ...]) -> None:
         if why := self._full():
-            self._spawn(self._send_on(channel, why))
+            self._spawn(self._send_on(channel.id, why))
             return
         call_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
         call = Call(self._house, call_id, channel, args)
@@ -131,7 +141,14 @@ class Controller:
             log.exception("call_failed")
         finally:
             self._forget(call)
+            call.ended_at = time.time()
+            await self._write_down(call)
+
+    async def _write_down(self, call: Call) -> None:
+        try:
             await self._observer.ended(call)
+        except Exception:  # the books of one call must not end the others
+            log.exception("call_not_written_down")
 
     def _full(self) -> str:
         if self.draining:
@@ -145,15 +162,15 @@ class Controller:
         if not self.calls:
             self._idle.set()
 
-    async def _send_on(self, channel: Channel, why: str) -> None:
+    async def _send_on(self, channel_id: str, why: str) -> None:
         """Not our call: the dialplan goes on, and a channel variable says why."""
         log.warning("call_refused", why=why)
         self._observer.refused(why)
         channels = self._house.ari.channels
         try:
             for name, value in refused(why).items():
-                await channels.set_channel_var(channel.id, name, value)
-            await channels.continue_in_dialplan(channel.id)
+                await channels.set_channel_var(channel_id, name, value)
+            await channels.continue_in_dialplan(channel_id)
         except AriError as error:
             log.warning("refusal_failed", error=str(error))
 
@@ -176,20 +193,24 @@ class Controller:
         try:
             alive = {channel.id for channel in await ari.channels.list()}
             bridges = [bridge.id for bridge in await ari.bridges.list()]
-        except AriError as error:
+            in_stasis = (await ari.applications.get()).channel_ids
+        except (AriError, ProtocolError) as error:
             log.warning("reconcile_failed", error=str(error))
             return
         for call in known:
             if call.leg.caller_id not in alive:
                 call.gone(LOST)
         ours = {name for call in self.calls.values() for name in (call.leg.media_id, call.leg.bridge_id)}
-        prefix = f"{ari.app}-"
         for channel_id in alive - ours:
-            if channel_id.startswith(prefix):
+            if self._ours.fullmatch(channel_id):
                 await self._discard(channel_id)
         for bridge_id in set(bridges) - ours:
-            if bridge_id.startswith(prefix):
+            if self._ours.fullmatch(bridge_id):
                 await self._quietly(ari.bridges.destroy, bridge_id)
+        await asyncio.sleep(ORPHANED_AFTER_S)
+        for channel_id in alive.intersection(in_stasis):
+            if channel_id not in self._by_channel and not self._ours.fullmatch(channel_id):
+                await self._send_on(channel_id, "lost")
 
     async def _discard(self, channel_id: str) -> None:
         await self._quietly(self._house.ari.channels.hangup, channel_id)

@@ -9,7 +9,7 @@ from typing import Any
 from bot.call.downlink import Downlink
 from bot.call.journal import Journal
 from bot.call.ports import Departure, Model
-from bot.call.turns import AWAITING_DRAIN, INTERRUPTIBLE, LEAVING, Action, Input, Turns
+from bot.call.turns import AWAITING_DRAIN, INTERRUPTIBLE, LEAVING, Action, Input, State, Turns
 from bot.call.uplink import Uplink
 from bot.config.settings import Farewell
 from bot.log import get_logger
@@ -23,6 +23,11 @@ log = get_logger("call")
 #: the model does now and then.
 FASTEST_MS_PER_CHARACTER = 30
 USUAL_MS_PER_CHARACTER = 65
+#: Before it says that the time is up, the agent may finish its sentence for so long.
+FINISH_WITHIN_S = 10.0
+#: A response is awaited and nothing of it has been heard.
+WAITING = frozenset({State.PENDING, State.GREETING, State.CLOSING, State.ASKED})
+ALREADY_ACTIVE = "conversation_already_has_active_response"
 openai_log = get_logger("openai")
 
 
@@ -70,12 +75,11 @@ class Conversation:
         self._send_packet = send_packet
         self._on_end = on_end
         self._departure: Departure | None = None
-        self._deadline = self._tail_over = float("inf")
-        self._response_id = ""  # the live response; audio of any other is dropped
-        self._dropped: set[str] = set()
-        self._item_id = ""  # the item that is audible, or was last
-        self._greeting_response = ""
-        self._greeted = False
+        self._deadline = self._tail_over = self._leave_by = float("inf")
+        self._response_id = ""  # the latest response
+        self._dropped: set[str] = set()  # responses that the caller interrupted: nothing of them counts
+        self._asked: dict[str, Any] = {}  # what we asked for last, to ask again if it fails
+        self._retried = False
         self._farewell_said = False
         self._hangup_called = False
         self._agent_audible = False
@@ -90,13 +94,16 @@ class Conversation:
         self._uplink.start(now)
         self.journal.note(now, "media")
         if self._script.greeting:
-            self._greeted = True
-            self._model.respond(
-                {
-                    "instructions": f"{self._script.instructions}\n\n"
-                    f'Greet the caller now by saying: "{self._script.greeting}"'
-                }
-            )
+            if self._script.protect_greeting:
+                self._give(Input.PROTECT)
+            self._ask(f'Greet the caller now by saying: "{self._script.greeting}"')
+
+    def _ask(self, what: str = "", **response: Any) -> None:
+        """Ask the model for a response of our own: the greeting, the farewell."""
+        if what:
+            response["instructions"] = f"{self._script.instructions}\n\n{what}"
+        self._asked = response
+        self._model.respond(response)
 
     def tick(self, now: float) -> None:
         packet, frame = self._downlink.tick()
@@ -107,6 +114,8 @@ class Conversation:
             self._agent_turn(now, frame is not None)
         if self.turns.state in AWAITING_DRAIN and self._downlink.playout.idle:
             self._give(Input.DRAINED)
+        if self.turns.state is State.IDLE or now >= self._leave_by:
+            self._leave_now()
         if now >= self._tail_over:
             self._give(Input.TAIL_OVER)
         if now >= self._deadline:
@@ -153,9 +162,18 @@ class Conversation:
 
     def leave(self, departure: Departure) -> None:
         """Let the farewell be heard, then go; the first wish counts (``CallControl``)."""
-        if self._departure is None:
-            self._departure = departure
-            self.journal.note(self._clock(), "leaving", departure.reason)
+        if self._departure is not None:
+            return
+        self._departure = departure
+        self.journal.note(self._clock(), "leaving", departure.reason)
+        if departure.say and self.turns.state is not State.IDLE:
+            self._leave_by = self._clock() + FINISH_WITHIN_S  # the agent first ends what it is saying
+        else:
+            self._give(Input.LEAVE)
+
+    def _leave_now(self) -> None:
+        if self._leave_by < float("inf"):
+            self._leave_by = float("inf")
             self._give(Input.LEAVE)
 
     def model_lost(self, departure: Departure) -> None:
@@ -175,7 +193,6 @@ class Conversation:
             case events.AgentAudio():
                 if event.response_id in self._dropped:
                     return
-                self._item_id = event.item_id
                 self._downlink.audio(event.item_id, event.audio)
                 self._give(Input.AUDIO)
             case events.AgentAudioDone():
@@ -184,8 +201,6 @@ class Conversation:
             case events.ResponseCreated():
                 self._response_id = event.response_id
                 self._farewell_said = self._hangup_called = False
-                if self._greeted and not self._greeting_response:
-                    self._greeting_response = event.response_id
                 self._give(Input.RESPONSE)
             case events.ResponseDone():
                 self._response_done(event)
@@ -205,6 +220,8 @@ class Conversation:
                 self.journal.said(now, "agent", event.item_id, event.text, more=True)
             case events.AgentTranscript():
                 self._agent_said(event, now)
+            case events.Fault() if self.turns.state is State.ASKED and event.code != ALREADY_ACTIVE:
+                self._give(Input.DONE)  # the farewell was refused: go without one
             case events.FunctionCall():
                 self._hangup_called = self._hangup_called or event.name == "hangup_call"
                 self._spawn(self._tool(event))
@@ -217,8 +234,13 @@ class Conversation:
         if self._farewell_said and not self._hangup_called and self._departure is None:
             openai_log.warning("AI used farewell phrase without invoking hangup_call tool")
         if event.response_id in self._dropped:
-            self._dropped.discard(event.response_id)
             return
+        if event.status == "failed" and not self._retried and self.turns.state in WAITING:
+            self._retried = True
+            log.warning("response_failed", reason=event.reason)
+            self._model.respond(self._asked)
+            return
+        self._retried, self._asked = False, {}
         self._downlink.end()
         cancelled = event.status == "cancelled" and event.reason == "turn_detected"
         self._give(Input.CANCELLED if cancelled else Input.DONE)
@@ -247,11 +269,16 @@ class Conversation:
         else:
             result = await run_tool(tool, self, call.arguments)
             output, respond, error = result.as_json(), result.respond, result.error
-        # The answer first: leaving may ask for a farewell, and the model must know the result by then.
-        respond = respond and self.turns.state not in LEAVING
+        # A farewell that leaving has asked for waits in the session until this answer is given.
+        overtaken = self.turns.state in LEAVING or call.response_id in self._dropped
+        respond = respond and not overtaken
         self._model.answer(call.response_id, call.call_id, output, respond=respond)
         self.journal.tools.append(
-            {"name": call.name, "ms": round((self._clock() - began) * 1000), "error": error}
+            {
+                "name": call.name if tool else "unknown",
+                "ms": round((self._clock() - began) * 1000),
+                "error": error,
+            }
         )
 
     def quality(self) -> dict[str, Any]:
@@ -266,14 +293,10 @@ class Conversation:
 
     # ------------------------------------------------------------------ turn taking
 
-    def _may_interrupt(self) -> bool:
-        greeting = self._script.protect_greeting and self._response_id == self._greeting_response
-        return self._script.interruptible and not greeting
-
     def _give(self, given: Input) -> None:
         for action in self.turns.give(given):
             self._act(action)
-        self._uplink.listen_over_agent(self._may_interrupt() and self.turns.state in INTERRUPTIBLE)
+        self._uplink.listen_over_agent(self._script.interruptible and self.turns.state in INTERRUPTIBLE)
 
     def _act(self, action: Action) -> None:
         now = self._clock()
@@ -306,19 +329,22 @@ class Conversation:
     def _cut(self) -> None:
         """A committed barge-in: the played position decides what the model believes it has said."""
         playout = self._downlink.playout
-        played_ms, whole_ms = playout.played_ms(self._item_id), playout.received_ms(self._item_id)
-        if not playout.ended(self._item_id):  # the words run ahead of the audio
-            whole_ms = max(whole_ms, USUAL_MS_PER_CHARACTER * self.journal.characters(self._item_id))
+        heard = list(playout.unheard())
+        for item in heard:
+            whole_ms = item.received_ms
+            if not playout.ended(item.item_id):  # the words run ahead of the audio
+                whole_ms = max(whole_ms, USUAL_MS_PER_CHARACTER * self.journal.characters(item.item_id))
+            if whole_ms:
+                self.journal.heard_only(item.item_id, item.played_ms / whole_ms)
         self._downlink.cut()
         if self._response_id:
             self._dropped.add(self._response_id)
-        self._model.interrupt(self._item_id, played_ms)
+        self._model.interrupt([(item.item_id, item.played_ms) for item in heard])
         self.journal.interruptions += 1
-        if whole_ms:
-            self.journal.heard_only(self._item_id, played_ms / whole_ms)
 
     def _ask_farewell(self) -> None:
-        response: dict[str, Any] = {"tool_choice": "none"}
-        if self._departure is not None and self._departure.say:
-            response["instructions"] = f"{self._script.instructions}\n\n{self._departure.say}"
-        self._model.respond(response)
+        self._ask(self._departure.say if self._departure else "", tool_choice="none")
+
+    def failed(self) -> None:
+        """A fault of ours in the tick: the call cannot go on (``Line``)."""
+        self.gone(Departure("hangup", "bot", "fault"))

@@ -16,7 +16,7 @@ from bot.media.rtp import Address
 
 log = get_logger("call")
 
-#: ExternalMedia enters Stasis within milliseconds; a second means that it never will.
+#: ExternalMedia enters Stasis within milliseconds; so long means that it never will.
 MEDIA_START_WITHIN_S = 5.0
 #: Each request of the release; a hung Asterisk must not hold our side back.
 RELEASE_WITHIN_S = 3.0

@@ -1,6 +1,6 @@
 """What a call needs of its edges, as small protocols; ``app`` brings the concrete things."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -11,7 +11,7 @@ class Model(Protocol):
     def append(self, audio: bytes) -> None: ...
     def respond(self, response: dict[str, Any] | None = None) -> None: ...
     def answer(self, response_id: str, call_id: str, output: str, *, respond: bool = True) -> None: ...
-    def interrupt(self, item_id: str, played_ms: int) -> None: ...
+    def interrupt(self, heard: Sequence[tuple[str, int]]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

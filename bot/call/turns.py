@@ -15,6 +15,8 @@ class State(Enum):
     DRAINING = auto()  # the response is complete, the caller is still hearing it
     SUSPECT = auto()  # paused: the caller may be speaking over the agent; more may come
     SUSPECT_DONE = auto()  # the same, the response is complete
+    GREETING = auto()  # a greeting that nobody may interrupt is being said
+    GREETED = auto()  # it is complete, the caller is still hearing it
     CLOSING = auto()  # the call is to be left; the response that said so has no audio yet
     ASKED = auto()  # a farewell was asked for
     FAREWELL = auto()  # the farewell is audible, more may come
@@ -32,6 +34,7 @@ class Input(Enum):
     SPEECH = auto()  # the caller may be speaking over the agent
     QUIET = auto()  # it was a cough or «mm-hm»
     COMMIT = auto()  # it is an interruption
+    PROTECT = auto()  # what comes next must be heard to its end
     LEAVE = auto()  # a tool, a limit or an operator wants the call to end or go elsewhere
     TAIL_OVER = auto()
     DEADLINE = auto()  # leaving has taken too long
@@ -92,6 +95,14 @@ TABLE: dict[tuple[State, Input], Row] = (
         (S.SUSPECT_DONE, In.QUIET): (S.DRAINING, (A.RESUME,)),
         (S.SUSPECT_DONE, In.COMMIT): (S.IDLE, (A.CUT, A.OPEN_GATE)),
         (S.SUSPECT_DONE, In.LEAVE): (S.FAREWELL_DONE, (A.RESUME, A.LOCK)),
+        # The greeting, where it is protected: silence goes up, so that the server cannot cancel it either.
+        (S.IDLE, In.PROTECT): (S.GREETING, (A.CLOSE_GATE,)),
+        (S.GREETING, In.DONE): (S.GREETED, ()),
+        (S.GREETING, In.CANCELLED): (S.GREETED, ()),
+        (S.GREETING, In.LEAVE): (S.CLOSING, (A.LOCK,)),
+        (S.GREETED, In.DRAINED): (S.IDLE, (A.OPEN_GATE,)),
+        (S.GREETED, In.RESPONSE): (S.GREETING, ()),
+        (S.GREETED, In.LEAVE): (S.ASKED, (A.LOCK, A.ASK_FAREWELL)),
         # Leaving: the farewell is spoken and heard in full, then a moment of quiet, then the call is left.
         (S.CLOSING, In.AUDIO): (S.FAREWELL, ()),
         (S.CLOSING, In.DONE): (S.ASKED, (A.ASK_FAREWELL,)),

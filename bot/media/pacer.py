@@ -21,6 +21,9 @@ class Line(Protocol):
     def tick(self, now: float) -> None:
         """Called every 20 ms with the loop's time."""
 
+    def failed(self) -> None:
+        """``tick`` raised; it is not called again."""
+
 
 class Pacer:
     """``start`` it inside the loop; ``late_ms`` is the worst lateness since it was last read."""
@@ -73,5 +76,6 @@ class Pacer:
                 except Exception:  # one call's fault must not silence the others
                     log.exception("line_failed")
                     self.remove(line)
+                    line.failed()
             deadline += PERIOD_S
         self._arm(phase, deadline)

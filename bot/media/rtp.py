@@ -84,6 +84,7 @@ class RtpSocket(asyncio.DatagramProtocol):
         self._transport = cast(asyncio.DatagramTransport, transport)  # uvloop's is none by inheritance
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
+        addr = addr[:2]  # IPv6 has more
         if addr != self._remote:
             if self._latched or self._source_rule != "first":
                 self.rejected += 1

@@ -5,7 +5,7 @@ The link never raises into the call: ``connect`` raises before there is one, and
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,15 +115,14 @@ class RealtimeClient:
         self._send(self.session.answer(response_id, call_id, output, respond=respond))
         self._send(self.session.due())
 
-    def text(self, role: str, text: str) -> None:
-        self._send(self.session.text(role, text))
-
-    def interrupt(self, item_id: str, played_ms: int) -> None:
-        """The agent was cut off: stop the active response, if any, and cut the item to what was heard."""
+    def interrupt(self, heard: Sequence[tuple[str, int]]) -> None:
+        """The agent was cut off: stop the active response, if any, and cut each item to what was heard of it
+        (its id, and the milliseconds that were played)."""
         if self.session.active_response:
             self._send(self.session.cancel())
-        if item_id:
+        for item_id, played_ms in heard:
             self._send(self.session.truncate(item_id, played_ms))
+        self.session.forget_response()
 
     def _send(self, message: bytes | None) -> None:
         if message is not None and self._socket is not None:
@@ -140,8 +139,11 @@ class RealtimeClient:
             return
         if event is None:
             return
-        self._note(event)
-        self._on_event(event)
+        try:
+            self._note(event)
+            self._on_event(event)
+        except Exception:  # the boundary of an event: what one brings must not cost the connection
+            log.exception("model_event_failed", type=type(event).__name__)
         self._send(self.session.due())
 
     def _note(self, event: events.Event) -> None:
@@ -160,6 +162,7 @@ class RealtimeClient:
             case events.FunctionCall():
                 log.info("OpenAI function call detected: %s", event.name)
             case events.ResponseDone():
+                self._last_fault = ""
                 log.info("response.done received", status=event.status, reason=event.reason)
             case events.Fault():
                 self._fault(event)

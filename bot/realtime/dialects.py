@@ -1,7 +1,7 @@
 """The two event vocabularies: ``ga``, today's OpenAI, and ``beta``, still spoken by compatible servers.
 
 Only what is *sent* differs by dialect; ``events`` reads both. A dialect turns one ``SessionRequest`` into
-the body of ``session.update`` and of ``response.create``.
+the body of ``session.update``.
 """
 
 from dataclasses import dataclass, field

@@ -28,6 +28,7 @@ class RealtimeSession:
         self._owed: dict[str, set[str]] = {}
         self._seen_calls: set[str] = set()
         self._next_response: Json | None = None
+        self._last_response: Json = {}
         self._sent = 0
         self.update_id = ""
 
@@ -54,7 +55,7 @@ class RealtimeSession:
                 self._seen_calls.add(event.call_id)
                 self._owed.setdefault(event.response_id, set()).add(event.call_id)
             case events.Fault(code="conversation_already_has_active_response"):
-                self._next_response = self._next_response or {}
+                self._next_response = self._next_response or self._last_response
         return event
 
     def received_ms(self, item_id: str) -> int:
@@ -66,6 +67,7 @@ class RealtimeSession:
         if self._next_response is None or self.active_response or any(self._owed.values()):
             return None
         response, self._next_response = self._next_response, None
+        self._last_response = response
         self._owed.clear()
         return (
             self._event("response.create", response=response) if response else self._event("response.create")
@@ -86,6 +88,10 @@ class RealtimeSession:
         """Ask for a response as soon as none is active; see ``due``."""
         self._next_response = response or {}
 
+    def forget_response(self) -> None:
+        """Nothing is to be said of its own accord any more: the caller has the word."""
+        self._next_response = None
+
     def answer(self, response_id: str, call_id: str, output: str, *, respond: bool = True) -> bytes:
         """A function call's result; with ``respond`` the model is asked to go on once all are in."""
         self._owed.get(response_id, set()).discard(call_id)
@@ -94,13 +100,6 @@ class RealtimeSession:
         return self._event(
             "conversation.item.create",
             item={"type": "function_call_output", "call_id": call_id, "output": output},
-        )
-
-    def text(self, role: str, text: str) -> bytes:
-        """A text item, for what the model should know without having heard it."""
-        content = {"type": "output_text" if role == "assistant" else "input_text", "text": text}
-        return self._event(
-            "conversation.item.create", item={"type": "message", "role": role, "content": [content]}
         )
 
     def cancel(self) -> bytes:

@@ -10,6 +10,7 @@ import secrets
 import ssl
 import struct
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -191,6 +192,8 @@ async def connect(
     """
     where = urlsplit(url)
     secure = where.scheme == "wss"
+    port = where.port or (443 if secure else 80)
+    host = f"{where.hostname}:{port}"  # not its user and password, if it has any
     loop = asyncio.get_running_loop()
     socket = None
     connected = False
@@ -199,28 +202,32 @@ async def connect(
             _, socket = await loop.create_connection(
                 lambda: WebSocket(ClientProtocol(parse_uri(url), max_size=MAX_MESSAGE), on_message),
                 where.hostname or "",
-                where.port or (443 if secure else 80),
-                ssl=ssl.create_default_context() if secure else None,
+                port,
+                ssl=_tls() if secure else None,
             )
             socket.request(headers)
             await socket.opened
             connected = True
             return socket
     except InvalidStatus as error:
-        raise _refused(error.response.status_code, where.netloc) from error
+        raise _refused(error.response.status_code, host) from error
     except TimeoutError as error:
-        raise ModelError(
-            f"the model at {where.netloc} did not answer within {timeout:g} s", retry=True
-        ) from error
+        raise ModelError(f"the model at {host} did not answer within {timeout:g} s", retry=True) from error
     except Exception as error:
         raise ModelError(
-            f"cannot reach the model at {where.netloc} ({error})",
+            f"cannot reach the model at {host} ({error})",
             remedy="check openai.base_url and the network",
             retry=True,
         ) from error
     finally:
         if socket is not None and not connected:
             await socket.close(0)
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Once: it reads the machine's certificates, which takes longer than a frame."""
+    return ssl.create_default_context()
 
 
 def _refused(status: int, host: str) -> ModelError:

@@ -147,7 +147,7 @@ class Reorder:
         credit = duration_ms * SAMPLE_RATE // 1000 + 2 * FRAME_SAMPLES
         packets, when = self._last_loss
         if now - when < FORGIVEN_SECONDS:
-            forgiven = min(packets, credit // self._ptime_samples)
+            forgiven = min(packets, credit // self._ptime_samples, self.stats.lost)
             self.stats.lost -= forgiven
             self._last_loss = (packets - forgiven, when)
             credit -= forgiven * self._ptime_samples

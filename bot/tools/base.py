@@ -32,7 +32,7 @@ class ToolResult:
     error: str = ""
 
     def as_json(self) -> str:
-        return orjson.dumps(dict(self.output)).decode()
+        return orjson.dumps(dict(self.output), default=str).decode()
 
 
 class Tool(Protocol):

@@ -169,6 +169,8 @@ PLACES = {
     State.IDLE: Place(130, 310),
     State.SPEAKING: Place(620, 310),
     State.DRAINING: Place(1010, 310),
+    State.GREETING: Place(370, 90),
+    State.GREETED: Place(370, 215),
     State.PENDING: Place(350, 510),
     State.TRAILING: Place(810, 510),
     State.CLOSING: Place(130, 660),
@@ -182,6 +184,8 @@ HEIGHT = 74
 MEANING = {
     State.IDLE: "the agent is silent",
     State.PENDING: "a response, no audio yet",
+    State.GREETING: "protected, more to come",
+    State.GREETED: "complete, still heard",
     State.SPEAKING: "heard, more to come",
     State.DRAINING: "complete, still heard",
     State.TRAILING: "still heard, next created",
@@ -196,6 +200,9 @@ MEANING = {
 }
 #: How far an arrow swings out to its left, where a straight one would cross a box or another arrow.
 SWING = {
+    (State.IDLE, State.GREETING): 55,
+    (State.GREETING, State.GREETED): 45,
+    (State.GREETED, State.GREETING): 45,
     (State.IDLE, State.PENDING): 26,
     (State.PENDING, State.IDLE): 26,
     (State.DRAINING, State.IDLE): 150,

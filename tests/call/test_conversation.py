@@ -271,13 +271,71 @@ async def test_bad_calls_come_back_in_words(name: str, arguments: str) -> None:
 
 
 async def test_a_call_of_an_interrupted_response_does_nothing() -> None:
+    """Also when its end comes together with it, before the function can run."""
     line = Line()
     line.begins()
     line.says(5)
     line.run(1)
     line.run(1, voice(1))
-    await line.calls("hangup_call")
+    line.talk.on_model(events.FunctionCall("r1", "c1", "hangup_call", "{}"))
+    line.done(status="cancelled", reason="client_cancelled")
+    for work in line.work:
+        await work
     assert line.talk.turns.state is State.IDLE
+    assert line.model.told[-1][3] is False
+
+
+def test_a_barge_in_cuts_the_item_that_is_heard_and_those_behind_it() -> None:
+    line = Line()
+    line.begins()
+    line.says(6)
+    line.done()
+    line.run(1)
+    line.begins("r2")
+    line.says(3, "r2", "i2")
+    line.run(0.5)
+    line.run(1, voice(1))
+    (_, first, played_ms), (_, second, nothing) = [told for told in line.model.told if told[0] == "interrupt"]
+    assert (first, second, nothing) == ("i1", "i2", 0)
+    assert 1500 < played_ms < 2300
+
+
+def test_a_failed_response_is_asked_for_once_more() -> None:
+    line = Line(greeting="Welcome!")
+    line.begins()
+    line.done(status="failed", reason="server_error")
+    assert [told[0] for told in line.model.told] == ["respond", "respond"]
+    assert line.model.told[0] == line.model.told[1]
+    line.begins("r2")
+    line.done("r2", status="failed", reason="server_error")
+    assert len(line.model.told) == 2
+    assert line.talk.turns.state is State.IDLE
+
+
+def test_a_refused_farewell_does_not_keep_the_line() -> None:
+    line = Line()
+    line.talk.leave(Departure("hangup", "bot", "max_call_seconds", say="Say goodbye."))
+    line.talk.on_model(events.Fault("invalid_value", "no", "response", "bot_7"))
+    line.run(1)
+    assert [departure.reason for departure in line.ended] == ["max_call_seconds"]
+
+
+def test_at_the_limit_the_agent_ends_its_sentence_and_says_so() -> None:
+    line = Line()
+    line.begins()
+    line.says(2)
+    line.run(0.5)
+    line.talk.leave(Departure("hangup", "bot", "max_call_seconds", say="Say that time is up."))
+    assert not line.model.told
+    line.done()
+    line.run(2)
+    (asked,) = [told for told in line.model.told if told[0] == "respond"]
+    assert "time is up" in asked[1]["instructions"]
+    line.begins("r2")
+    line.says(1, "r2", "i2")
+    line.done("r2")
+    line.run(2)
+    assert [departure.reason for departure in line.ended] == ["max_call_seconds"]
 
 
 def test_the_caller_hanging_up_ends_it_at_once() -> None:
@@ -310,6 +368,7 @@ def test_the_greeting_can_be_protected() -> None:
     line.done()
     line.run(2, voice(1))
     assert not [told for told in line.model.told if told[0] == "interrupt"]
+    assert not any(line.model.heard), "nor can the server's VAD cancel it"
     line.run(2)
     line.begins("r2")
     line.says(5, "r2", "i2")

@@ -130,7 +130,7 @@ def test_the_gate_opens_only_where_it_was_closed() -> None:
 
 
 def test_draining_states_are_awaited() -> None:
-    assert {S.DRAINING, S.TRAILING, S.FAREWELL_DONE} == AWAITING_DRAIN
+    assert {S.DRAINING, S.TRAILING, S.GREETED, S.FAREWELL_DONE} == AWAITING_DRAIN
 
 
 def test_it_prints() -> None:

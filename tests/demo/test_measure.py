@@ -78,7 +78,7 @@ def test_a_good_call_has_no_complaints() -> None:
         ({"goodbye_s": 0.1}, "BYE after the last sound of the farewell: 0.10 s"),
         ({"goodbye_s": 2.0}, "BYE after the last sound of the farewell: 2.00 s"),
         ({"turns": TURNS[:3]}, "the caller said 3 of 4 sentences"),
-        ({"turns": (*TURNS[:3], TURNS[3]._replace(answered_s=None))}, "goodbye.» answered after: it never"),
+        ({"turns": (*TURNS[:3], TURNS[3]._replace(answered_s=None))}, "you.» answered after: it never"),
         ({"turns": (*TURNS[:2], TURNS[2]._replace(yielded_s=3.0), TURNS[3])}, "fell silent after: 3.00 s"),
         ({"turns": (*TURNS[:2], TURNS[2]._replace(yielded_s=None), TURNS[3])}, "fell silent after: it never"),
     ],

@@ -27,7 +27,7 @@ from tests.e2e.proxy import Relay, _Wire
 from tests.e2e.sound import RATE_HZ, Pcm, write_wav
 
 QUESTION = "What are your opening hours?"
-GOODBYE = "Thank you, goodbye."
+GOODBYE = "Goodbye and thank you."
 EXPECTED = ({"help"}, {"monday", "saturday"}, {"goodbye", "safely"})
 
 

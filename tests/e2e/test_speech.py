@@ -20,7 +20,7 @@ from tests.e2e.sound import RATE_HZ, Pcm
 pytestmark = [pytest.mark.asterisk, pytest.mark.speech, pytest.mark.timeout(240)]
 
 QUESTION = "What are your opening hours?"
-GOODBYE = "Thank you, goodbye."
+GOODBYE = "Goodbye and thank you."
 
 
 async def spoken(*sentences: str) -> list[Pcm]:

@@ -1,5 +1,6 @@
 """A model that says what the test tells it to, at the moment the test chooses; keeps what it was told."""
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -17,5 +18,5 @@ class FakeModel:
     def answer(self, response_id: str, call_id: str, output: str, *, respond: bool = True) -> None:
         self.told.append(("answer", call_id, output, respond))
 
-    def interrupt(self, item_id: str, played_ms: int) -> None:
-        self.told.append(("interrupt", item_id, played_ms))
+    def interrupt(self, heard: Sequence[tuple[str, int]]) -> None:
+        self.told += [("interrupt", item_id, played_ms) for item_id, played_ms in heard]

@@ -9,12 +9,16 @@ from bot.media.pacer import MAX_CATCH_UP, PERIOD_S, PHASES, Pacer
 class Counter:
     def __init__(self, fail_at: int = -1) -> None:
         self.ticks = 0
+        self.told = False
         self._fail_at = fail_at
 
     def tick(self, now: float) -> None:
         self.ticks += 1
         if self.ticks == self._fail_at:
             raise RuntimeError("a fault in one call")
+
+    def failed(self) -> None:
+        self.told = True
 
 
 async def run(pacer: Pacer, seconds: float) -> float:
@@ -74,7 +78,7 @@ async def test_one_faulty_line_does_not_silence_the_others() -> None:
     pacer.add(faulty)
     pacer.add(sound)
     await run(pacer, 0.3)
-    assert faulty.ticks == 3
+    assert (faulty.ticks, faulty.told) == (3, True)
     assert sound.ticks > 8
 
 

@@ -57,7 +57,7 @@ def test_everything_sent_is_an_event_of_the_api(dialect: str) -> None:
     s = session(dialect)
     give(s, "response.audio.delta", response_id="r", item_id="i", delta=b64encode(bytes(4800)).decode())
     s.respond({"tool_choice": "none"})
-    messages = [s.update(), s.append(b"abc"), s.answer("r", "c", "{}"), s.text("user", "hello"), s.cancel()]
+    messages = [s.update(), s.append(b"abc"), s.answer("r", "c", "{}"), s.cancel()]
     messages += [s.truncate("i", 50) or b"", s.due() or b""]
     for message in messages:
         CLIENT[dialect].validate_json(message)
@@ -106,6 +106,27 @@ def test_when_the_server_was_faster_the_response_is_asked_for_again() -> None:
     assert s.due() is None
     done(s, "r2")
     assert s.due() is not None
+
+
+def test_a_response_that_came_too_early_is_asked_for_again_as_it_was() -> None:
+    s = session()
+    s.respond({"tool_choice": "none"})
+    s.due()
+    created(s, "r2")
+    give(s, "error", error={"type": "e", "code": "conversation_already_has_active_response"})
+    done(s, "r2")
+    assert orjson.loads(s.due() or b"{}")["response"] == {"tool_choice": "none"}
+
+
+def test_an_interrupted_caller_is_not_talked_over() -> None:
+    """A tool had asked for a response; then the caller took the word."""
+    s = session()
+    created(s)
+    function_call(s)
+    s.answer("r1", "c1", "{}")
+    s.forget_response()
+    done(s)
+    assert s.due() is None
 
 
 @pytest.mark.parametrize(("played_ms", "cut_at"), [(0, None), (40, 40), (99, 99), (100, None), (5000, None)])

@@ -188,6 +188,17 @@ def test_a_burst_after_a_stall_does_not_run_ahead_of_the_clock() -> None:
     assert reorder.stats.resyncs == 0
 
 
+def test_forgiving_never_makes_less_than_nothing_lost() -> None:
+    reorder, now = started()
+    reorder.push(packet(6), now + 0.12)
+    reorder.poll(now + 0.17)
+    assert reorder.stats.lost == 5
+    for n in range(1, 6):
+        reorder.push(packet(n), now + 0.18)
+    reorder.forgive(100, now + 0.2)
+    assert reorder.stats.lost == 0
+
+
 def test_sequence_numbers_without_time_are_no_hole() -> None:
     """A phone that sends a digit's events between its audio: Asterisk keeps them, the audio has no gap."""
     reorder, now = started()
