@@ -57,9 +57,8 @@ old-asterisk-test: $(VENV)/ready ## The lines for an existing PBX on a stock Ast
 $(VENV)/ready: deploy/requirements/dev.txt pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@echo "$(VENV): downloading and installing the locked packages (half a minute to three)"
-	@$(PIP) --require-hashes -r deploy/requirements/dev.txt | awk '/^Collecting|^Downloading/ \
-	  { printf "\r  %d of %d packages", n += /^Collecting/, total; fflush() } END { print "" }' \
-	  total=$$(grep -c '==' deploy/requirements/dev.txt)
+	@$(PIP) --require-hashes -r deploy/requirements/dev.txt | \
+	  awk '/^(Collecting|Downloading|Using cached)/ { printf "\r  step %d", ++n; fflush() } END { print "" }'
 	@$(PIP) --quiet --no-deps --editable .
 	@touch $@
 
