@@ -47,10 +47,8 @@ def rtp_ports(subject: Subject) -> Iterator[Finding]:
     low, high = map(int, text.split("-"))
     if not 1024 <= low <= high <= 65535:
         yield Finding(path, f"{text} is no range of ports", "write it as LOW-HIGH, between 1024 and 65535")
-    elif high - low + 1 < max_calls:
-        message = (
-            f"{text} holds {high - low + 1} ports, but calls.max_calls is {max_calls} and a call takes one"
-        )
+    elif (room := len(range(low + low % 2, high + 1, 2))) < max_calls:
+        message = f"{text} has room for {room} calls (an even port each), but calls.max_calls is {max_calls}"
         yield Finding(path, message, "widen the range or lower calls.max_calls")
 
 
