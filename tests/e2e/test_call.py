@@ -27,6 +27,7 @@ exten => 120,1,Stasis(small)
  same => n,Goto(agent-away,s,1)
 exten => 130,1,Stasis(short)
 exten => 150,1,Stasis(formats)
+exten => 160,1,Stasis(again)
 exten => 140,1,Set(CALLERID(name)=Ada)
  same => n,Set(BRANCH=harbour)
  same => n,Stasis(chosen,night,shift)
@@ -133,6 +134,25 @@ def test_a_transfer_goes_on_in_the_dialplan(stack: Stack) -> None:
         assert (row["outcome"], row["reason"]) == ("continue", "transferred to operator")
         assert phone.trace().ended is None, "the call lives on in the dialplan"
         phone.hangup()
+
+
+def test_a_transfer_back_to_the_bot_is_a_new_call(stack: Stack) -> None:
+    """The same channel is back in Stasis before the old call has been cleared away."""
+    back = {"operator": {"context": "phones", "exten": "160"}}
+    with (
+        Model(arguments=["--persona", "tests/e2e/personas/transfer.yaml"]) as model,
+        Bot(stack.asterisk, model.url, asterisk={"app": "again"}, destinations=back) as bot,
+        Phone(stack.asterisk) as phone,
+    ):
+        phone.dial("160")
+        phone.wait_heard(5)
+        talk(phone, "Put me through to somebody.")
+        bot.wait_ended(1)
+        phone.wait_heard(5, after=time.monotonic())
+        phone.hangup()
+        first, second = bot.wait_ended(2)
+    assert first["reason"] == "transferred to operator"
+    assert [u["party"] for u in second["transcript"]] == ["agent"]
 
 
 def test_a_digit_is_no_loss(stack: Stack) -> None:
