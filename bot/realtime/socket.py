@@ -15,7 +15,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Response
 from websockets.protocol import State
@@ -213,7 +213,7 @@ async def connect(
         raise _refused(error.response.status_code, host) from error
     except TimeoutError as error:
         raise ModelError(f"the model at {host} did not answer within {timeout:g} s", retry=True) from error
-    except Exception as error:
+    except (OSError, WebSocketException) as error:
         raise ModelError(
             f"cannot reach the model at {host} ({error})",
             remedy="check openai.base_url and the network",
