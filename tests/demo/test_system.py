@@ -3,6 +3,8 @@
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.asterisk import PROJECT
 
 TOOLS = ("sh", "cat", "dirname", "mkdir", "sed", "env", "flock")
@@ -25,6 +27,7 @@ def system(folder: Path, env: dict[str, str], *packages: str) -> subprocess.Comp
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.asterisk
 def test_without_root_what_is_missing_is_named(tmp_path: Path) -> None:
     env = a_machine(tmp_path, id="echo 1000", **{"apt-get": "exit 9"})
     done = system(tmp_path, env, "no-such-package")

@@ -16,6 +16,8 @@ from bot.errors import ResourceError
 from bot.tune import run
 from tests.tune.sample_call import sample_call, write
 
+pytestmark = pytest.mark.speech
+
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:

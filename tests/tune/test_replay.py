@@ -20,6 +20,8 @@ from bot.tune.replay import Outcome, agent_turns, replay
 from bot.tune.spans import widened
 from tests.tune.sample_call import Said, SampleCall, Signal, sample_call
 
+pytestmark = pytest.mark.speech
+
 
 def nothing() -> None:
     pass
