@@ -58,7 +58,7 @@ class Call:
         self.brief: Brief | None = None
         self.leg = Leg(house.ari, call_id, channel.id)
         self.started_at = time.time()
-        self.ended_at = 0.0
+        self.ended_at = 0.0  # the controller sets it, when all is released
         self.conversation: Conversation | None = None
         self.departure: Departure | None = None
         self.interruption = "fault"  # why ``run`` is cut short, if it is
@@ -261,7 +261,6 @@ class Call:
             await self._model.close()
         if self._recorder is not None:
             await self._recorder.close()
-        self.ended_at = time.time()
 
 
 def refused(why: str) -> dict[str, str]:

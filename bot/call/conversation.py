@@ -114,8 +114,9 @@ class Conversation:
             self._agent_turn(now, frame is not None)
         if self.turns.state in AWAITING_DRAIN and self._downlink.playout.idle:
             self._give(Input.DRAINED)
-        if self.turns.state is State.IDLE or now >= self._leave_by:
-            self._leave_now()
+        if self._leave_by < float("inf") and (self.turns.state is State.IDLE or now >= self._leave_by):
+            self._leave_by = float("inf")
+            self._give(Input.LEAVE)
         if now >= self._tail_over:
             self._give(Input.TAIL_OVER)
         if now >= self._deadline:
@@ -169,11 +170,6 @@ class Conversation:
         if departure.say and self.turns.state is not State.IDLE:
             self._leave_by = self._clock() + FINISH_WITHIN_S  # the agent first ends what it is saying
         else:
-            self._give(Input.LEAVE)
-
-    def _leave_now(self) -> None:
-        if self._leave_by < float("inf"):
-            self._leave_by = float("inf")
             self._give(Input.LEAVE)
 
     def model_lost(self, departure: Departure) -> None:

@@ -16,10 +16,6 @@ class ToolRegistry:
     def get(self, name: str) -> Tool | None:
         return self._tools.get(name)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(self._tools)
-
     def to_openai_realtime_schema(self, names: Iterable[str] | None = None) -> list[dict[str, Any]]:
         """Schemas of the named tools (all by default), with ``name`` beside ``type``."""
         wanted = self._tools if names is None else names
