@@ -96,10 +96,10 @@ class Conversation:
         if self._script.greeting:
             if self._script.protect_greeting:
                 self._give(Input.PROTECT)
-            self._ask(f'Greet the caller now by saying: "{self._script.greeting}"')
+            self.prompt(f'Greet the caller now by saying: "{self._script.greeting}"')
 
-    def _ask(self, what: str = "", **response: Any) -> None:
-        """Ask the model for a response of our own: the greeting, the farewell."""
+    def prompt(self, what: str = "", **response: Any) -> None:
+        """Have the agent speak of its own accord, once no response is active: the greeting, the farewell."""
         if what:
             response["instructions"] = f"{self._script.instructions}\n\n{what}"
         self._asked = response
@@ -339,7 +339,7 @@ class Conversation:
         self.journal.interruptions += 1
 
     def _ask_farewell(self) -> None:
-        self._ask(self._departure.say if self._departure else "", tool_choice="none")
+        self.prompt(self._departure.say if self._departure else "", tool_choice="none")
 
     def failed(self) -> None:
         """A fault of ours in the tick: the call cannot go on (``Line``)."""
