@@ -22,6 +22,7 @@ from bot.records.ledger import Ledger
 from bot.records.recording import Recorders
 from bot.records.store import CallStore
 from bot.tools.registry import build_registry
+from bot.web.api import Api
 from bot.web.metrics import Metrics
 from bot.web.server import WebServer
 
@@ -99,7 +100,8 @@ async def _serve(
     )
     house = House(settings, ari, where, build_registry(settings), pacer, ports, recorders)
     _watch(metrics, controller, house)
-    web = WebServer(settings.web.bind, settings.web.port, metrics, _readiness(controller, ari))
+    api = Api(settings, controller, store, house.registry) if settings.web.api_token else None
+    web = WebServer(settings.web.bind, settings.web.port, metrics, _readiness(controller, ari), api)
     await web.start()
     stack.push_async_callback(web.close)
     await stack.enter_async_context(ari)

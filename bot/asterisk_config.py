@@ -11,6 +11,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from bot.asterisk_files import AsteriskFiles
+from bot.call.leg import AMD_CONTEXT
 from bot.config.settings import Settings
 from bot.preflight import MODULES
 
@@ -121,6 +122,16 @@ def _dialplan(settings: Settings, files: AsteriskFiles, extension: str, context:
         "; the call comes here when the bot is away or full (VOICEBOT_REFUSED says why)\n"
         " same => n,Congestion(5)\n"
         " same => n,Hangup()\n"
+    ) + (_amd(files, file) if settings.outbound.amd else "")
+
+
+def _amd(files: AsteriskFiles, file: str) -> str:
+    return (
+        "\n; outbound.amd: Asterisk listens to whoever answered (amd.conf), and tells the bot\n"
+        f"{files.header(file, AMD_CONTEXT)}\n"
+        "exten => s,1,AMD()\n"
+        " same => n,Stasis(${VOICEBOT_APP},amd,${AMDSTATUS},${AMDCAUSE})\n"
+        " same => n,Hangup()\n"
     )
 
 
@@ -217,6 +228,8 @@ def _examine_dialplan(settings: Settings, files: AsteriskFiles, extension: str) 
         yield Finding(
             False, "extensions.conf", f"[{phones}], where phones dial, does not include [{serving[0]}]"
         )
+    if settings.outbound.amd and AMD_CONTEXT not in files.sections("extensions.conf"):
+        yield Finding(False, "extensions.conf", f"outbound.amd: there is no context [{AMD_CONTEXT}]")
     for name, place in settings.destinations.items():
         if place.context not in files.sections("extensions.conf"):
             yield Finding(

@@ -41,6 +41,21 @@ def check(
 
 
 @cli.command()
+def call(
+    endpoint: Annotated[str, typer.Argument(help="Whom to call: PJSIP/200. See outbound.allow.")],
+    agent: Annotated[str, typer.Option(help="Who talks; chosen by its match if left out.")] = "",
+    variables: Annotated[
+        list[str] | None, typer.Option("--var", help="name=Ada, for {var:name}; repeatable.")
+    ] = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Have the running bot call somebody, and wait for what comes of it."""
+    from bot.web.client import call_out
+
+    _run(call_out(_load(config).settings.web, endpoint, agent, variables or []))
+
+
+@cli.command()
 def picture(
     call_id: str,
     config: ConfigPath = DEFAULT_CONFIG,

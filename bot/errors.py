@@ -8,6 +8,7 @@ VoicebotError            carries what to do about it, and the exit code of the c
 │   └── AriRefused       a request was answered with an HTTP error
 ├── ModelError     (4)   the Realtime service cannot be reached, or refuses
 ├── ResourceError  (5)   a port, file or program of this machine is missing or taken
+├── OrderRefused   (5)   an outbound call that the operator's allow-list or limits do not let through
 └── ProtocolError        bytes from outside that break their specification; counted, never fatal
     └── RtpError
 """
@@ -62,6 +63,16 @@ class ModelError(VoicebotError):
 
 class ResourceError(VoicebotError):
     exit_code = 5
+
+
+class OrderRefused(VoicebotError):
+    """An outbound call is not made; ``why`` is ``not_allowed``, ``too_many`` or ``draining``."""
+
+    exit_code = 5
+
+    def __init__(self, why: str, message: str, *, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy, retry=why != "not_allowed")
+        self.why = why
 
 
 class ProtocolError(VoicebotError):

@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "tools": {"config", "log", "call.ports"},
     "call": {"audio", "rtp", "config", "log", "realtime", "tools", "ari", "media", "records.recording"},
     "records": {"audio", "call", "log", "web.metrics"},
-    "web": set(),
+    "web": {"__version__", "call", "config", "log", "records", "tools"},
     "offline": {"audio", "log", "config.settings"},
     "tune": {"audio", "call", "config", "offline.formats", "records.picture"},
 }

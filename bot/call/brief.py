@@ -12,7 +12,7 @@ from bot.audio.g711 import ALAW, ULAW, Codec
 from bot.audio.vad import VadParams
 from bot.call.barge_in import BargeInParams
 from bot.call.uplink import UplinkParams
-from bot.config.profile import render, select, variables
+from bot.config.profile import render, resolve, select, variables
 from bot.config.settings import BargeIn, Model, Settings
 from bot.realtime.dialects import SessionRequest
 from bot.rtp.sender import RtpSender
@@ -53,9 +53,13 @@ def write_brief(
     channel: Channel,
     args: tuple[str, ...],
     channel_variables: dict[str, str],
+    agent: str = "",
 ) -> Brief:
-    """The brief for a caller who has just entered Stasis with ``args``."""
-    profile = select(settings, channel.dialplan.exten, channel.caller.number, args)
+    """The brief for a caller who has just entered Stasis with ``args``, or for whom ``agent`` is to call."""
+    if agent:
+        profile = resolve(settings, agent)
+    else:
+        profile = select(settings, channel.dialplan.exten, channel.caller.number, args)
     words = variables(
         datetime.now(UTC),
         settings.calls.time_zone,

@@ -18,6 +18,7 @@ from bot.call.conversation import Conversation, Script
 from bot.call.downlink import Downlink
 from bot.call.journal import Journal
 from bot.call.leg import Leg
+from bot.call.outbound import Order
 from bot.call.ports import Departure
 from bot.call.uplink import Uplink
 from bot.config.settings import Settings
@@ -52,11 +53,20 @@ class House:
 class Call:
     """``run`` it once; Asterisk's events reach it through ``leg``, ``conversation`` and ``gone``."""
 
-    def __init__(self, house: House, call_id: str, channel: Channel, args: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        house: House,
+        call_id: str,
+        channel: Channel,
+        args: tuple[str, ...],
+        order: Order | None = None,
+    ) -> None:
         self.id = call_id
+        self.order = order  # we call them
+        self.answered_by = ""  # of an outbound call: person, machine or unknown
         self.channel = channel  # as it was when it came
         self.brief: Brief | None = None
-        self.leg = Leg(house.ari, call_id, channel.id)
+        self.leg = Leg(house.ari, call_id, channel.id, there=order is None)
         self.started_at = time.time()
         self.ended_at = 0.0  # the controller sets it, when all is released
         self.conversation: Conversation | None = None
@@ -99,15 +109,21 @@ class Call:
     async def _set_up(self) -> None:
         calls = self._house.settings.calls
         try:
-            if self.channel.state != "Up":
+            if self.order is None and self.channel.state != "Up":
                 await self.leg.ring()
             async with asyncio.timeout(calls.ring_timeout):
                 self.brief = await self._write_brief()
                 await self._connect_model(self.brief)
-            await self.leg.answer()
+            if self.order is None:
+                await self.leg.answer()
+            else:
+                await self._call_out(self.order)
             self.journal.answered = self._loop.time()
-            self.journal.note(self.journal.answered, "answered")
-            await self._open_media(self.brief)
+            self.journal.note(self.journal.answered, "answered", self.answered_by)
+            if self.answered_by == "machine" and self._house.settings.outbound.on_machine == "hangup":
+                self._end(Departure("hangup", "bot", "answering machine"))
+            else:
+                await self._open_media(self.brief)
         except (ModelError, TimeoutError) as error:
             log.error("model_unavailable", error=str(error) or f"not ready within {calls.ring_timeout:g} s")
             self._end(Departure("continue", "model", "model_unavailable", variables=refused("model")))
@@ -121,10 +137,20 @@ class Call:
                 log.error("call_setup_failed", error=str(error))
                 self._end(Departure("hangup", "asterisk", "call_setup_failed"))
 
+    async def _call_out(self, order: Order) -> None:
+        outbound = self._house.settings.outbound
+        self.journal.note(self._loop.time(), "dialled")
+        await self.leg.call_out(order.endpoint, outbound.caller_id, outbound.ring_timeout)
+        if outbound.amd:
+            self.answered_by = await self.leg.person_or_machine()
+
     async def _write_brief(self) -> Brief:
         house = self._house
-        variables = await self.leg.variables(house.settings.calls.variables)
-        return write_brief(house.settings, house.registry, self.channel, self._args, variables)
+        if self.order is not None:
+            agent, variables = self.order.agent, dict(self.order.variables)
+        else:
+            agent, variables = "", await self.leg.variables(house.settings.calls.variables)
+        return write_brief(house.settings, house.registry, self.channel, self._args, variables, agent)
 
     async def _connect_model(self, brief: Brief) -> None:
         began = self._loop.time()
@@ -250,6 +276,7 @@ class Call:
         task.add_done_callback(self._tasks.discard)
 
     async def _release(self, departure: Departure) -> None:
+        self.journal.note(self._loop.time(), "ended", departure.reason)
         if self.conversation is not None:
             self._house.pacer.remove(self.conversation)
         for task in tuple(self._tasks):

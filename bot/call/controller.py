@@ -12,8 +12,9 @@ import structlog
 from bot.ari import events
 from bot.ari.models import Channel
 from bot.call.call import Call, House, refused
+from bot.call.outbound import Allowance, Order, dialled, unanswered
 from bot.call.ports import Departure
-from bot.errors import AriError, AriRefused, ProtocolError
+from bot.errors import AriError, AriRefused, OrderRefused, ProtocolError
 from bot.log import get_logger
 
 log = get_logger("controller")
@@ -24,10 +25,15 @@ WATCH_EVERY_S = 2.0
 #: A caller in our app whose StasisStart has not come by then was left by an earlier run.
 ORPHANED_AFTER_S = 1.0
 #: What follows the app's name in the ids that ``Leg`` gives.
-LEG_ID = r"-\d{8}-\d{6}-[0-9a-f]{8}-(media|bridge)"
+LEG_ID = r"-\d{8}-\d{6}-[0-9a-f]{8}-(media|bridge|out)"
 
 CALLER_HUNG_UP = Departure("hangup", "caller", "caller hung up")
 LOST = Departure("hangup", "asterisk", "the connection to Asterisk was lost")
+
+
+def new_id() -> str:
+    """A call's id: when it began (local time), and enough to tell it from others of that second."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
 
 
 class Observer(Protocol):
@@ -53,6 +59,7 @@ class Controller:
     async def run(self, house: House) -> None:
         """Until cancelled; then every call is let go in order before it returns."""
         self._house = house
+        self._allowance = Allowance(house.settings.outbound)
         self._ours = re.compile(re.escape(house.ari.app) + LEG_ID)
         async with asyncio.TaskGroup() as self._group:
             try:
@@ -84,7 +91,7 @@ class Controller:
             case events.StasisEnd() | events.ChannelDestroyed() | events.ChannelHangupRequest():
                 call = self._by_channel.get(event.channel.id)
                 if call is not None and event.channel.id == call.leg.caller_id:
-                    call.gone(CALLER_HUNG_UP)
+                    self._left(call, event)
             case events.ChannelHold() | events.ChannelUnhold():
                 call = self._by_channel.get(event.channel.id)
                 if call is not None and call.conversation is not None:
@@ -103,12 +110,23 @@ class Controller:
         call = self._by_channel.get(channel.id)
         if call is not None and channel.id == call.leg.media_id:
             call.leg.media_started.set()
+        elif call is not None and channel.id == call.leg.caller_id and call.order is not None:
+            call.leg.entered.put_nowait(event.args)
         elif event.replace_channel is not None and event.replace_channel.id in self._by_channel:
             self._replace(event.replace_channel.id, channel)
         elif self._ours.fullmatch(channel.id):
             self._spawn(self._discard(channel.id))  # ExternalMedia of a call that ended meanwhile
         else:
             self._arrived(channel, event.args)
+
+    def _left(self, call: Call, event: events.Event) -> None:
+        """The person on the phone is gone, was never there, or is with Asterisk's AMD for a moment."""
+        if isinstance(event, events.StasisEnd) and call.leg.detecting:
+            return
+        if call.order is None or call.journal.answered is not None or call.leg.detecting:
+            call.gone(CALLER_HUNG_UP)
+        elif isinstance(event, events.ChannelDestroyed):
+            call.gone(Departure("hangup", "caller", unanswered(event.cause)))
 
     def _replace(self, old_id: str, channel: Channel) -> None:
         """An attended transfer to the bot: the call lives on under a new channel id."""
@@ -123,10 +141,24 @@ class Controller:
         if why := self._full():
             self._spawn(self._send_on(channel.id, why))
             return
-        call_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
-        call = Call(self._house, call_id, channel, args)
-        self.calls[call_id] = call
-        self._by_channel[channel.id] = self._by_channel[call.leg.media_id] = call
+        self._take(Call(self._house, new_id(), channel, args))
+
+    def place(self, order: Order) -> Call:
+        """Begin an outbound call. Raises OrderRefused."""
+        if why := self._full():
+            kind = "draining" if why == "draining" else "too_many"
+            raise OrderRefused(kind, f"no call can begin now ({why})")
+        outbound = sum(call.order is not None for call in self.calls.values())
+        self._allowance.take(order.endpoint, outbound, time.monotonic())
+        call_id, limits = new_id(), self._house.settings.outbound
+        channel = dialled(f"{self._house.ari.app}-{call_id}-out", limits.caller_id, order.endpoint)
+        call = Call(self._house, call_id, channel, (), order)
+        self._take(call)
+        return call
+
+    def _take(self, call: Call) -> None:
+        self.calls[call.id] = call
+        self._by_channel[call.leg.caller_id] = self._by_channel[call.leg.media_id] = call
         self._idle.clear()
         self._spawn(self._serve(call))
 
@@ -198,9 +230,13 @@ class Controller:
             log.warning("reconcile_failed", error=str(error))
             return
         for call in known:
-            if call.leg.caller_id not in alive:
+            if call.leg.there and call.leg.caller_id not in alive:
                 call.gone(LOST)
-        ours = {name for call in self.calls.values() for name in (call.leg.media_id, call.leg.bridge_id)}
+        ours = {
+            name
+            for call in self.calls.values()
+            for name in (call.leg.caller_id, call.leg.media_id, call.leg.bridge_id)
+        }
         for channel_id in alive - ours:
             if self._ours.fullmatch(channel_id):
                 await self._discard(channel_id)

@@ -105,6 +105,16 @@ class Conversation:
         self._asked = response
         self._model.respond(response)
 
+    def instruct(self, text: str) -> None:
+        """An instruction from an operator, from now on."""
+        self.journal.note(self._clock(), "instructed")
+        self._model.instruct(text)
+
+    def mute(self, muted: bool) -> None:
+        """The caller hears silence; the agent does not know, and what it says counts as heard."""
+        self.journal.note(self._clock(), "muted" if muted else "unmuted")
+        self._downlink.muted = muted
+
     def tick(self, now: float) -> None:
         packet, frame = self._downlink.tick()
         self._send_packet(packet)

@@ -30,6 +30,7 @@ class Downlink:
         self._silence = codec.silence * FRAME_BYTES
         self._downsampler = Downsampler()
         self._item_id = ""
+        self.muted = False  # silence leaves in place of the agent's voice, which goes on
 
     def audio(self, item_id: str, data: bytes) -> None:
         """A stretch of the model's audio, of any length."""
@@ -63,6 +64,8 @@ class Downlink:
         Silence is sent between talkspurts: trunks and NAT bindings stay alive by it.
         """
         frame = self.playout.next_frame()
+        if self.muted:
+            frame = None
         payload = self._silence if frame is None else frame.payload
         if self._on_frame is not None:
             self._on_frame(payload)

@@ -3,6 +3,7 @@
 The record, the picture of the call and the metrics are made of it afterwards.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -39,20 +40,31 @@ class Journal:
     interruptions: int = 0
     partial_audio: int = 0  # responses with far less audio than words
     tools: list[dict[str, Any]] = field(default_factory=list)
+    #: Told of what happens, as it happens; of words when they are complete.
+    watchers: list[Callable[[dict[str, Any]], None]] = field(default_factory=list)
 
     def note(self, now: float, kind: str, detail: str = "") -> None:
-        self.timeline.append((round(now - self.began, 3), kind, detail))
+        at_s = round(now - self.began, 3)
+        self.timeline.append((at_s, kind, detail))
+        self._tell({"event": kind, "at_s": at_s, "detail": detail})
 
     def said(
         self, now: float, party: Literal["caller", "agent"], item_id: str, text: str, *, more: bool = False
     ) -> None:
         """The text of an item so far: in full, or (``more``) one more piece of it."""
+        at_s = round(now - self.began, 3)
+        if not more and text:
+            self._tell({"event": f"{party}_said", "at_s": at_s, "detail": text})
         for utterance in reversed(self.transcript):
             if utterance.item_id == item_id:
                 utterance.text = utterance.text + text if more else text
                 return
         if text:
-            self.transcript.append(Utterance(party, item_id, text, round(now - self.began, 3)))
+            self.transcript.append(Utterance(party, item_id, text, at_s))
+
+    def _tell(self, event: dict[str, Any]) -> None:
+        for watcher in tuple(self.watchers):
+            watcher(event)
 
     def characters(self, item_id: str) -> int:
         """How long an item's text is so far."""

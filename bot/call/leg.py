@@ -18,6 +18,9 @@ log = get_logger("call")
 
 #: ExternalMedia enters Stasis within milliseconds; so long means that it never will.
 MEDIA_START_WITHIN_S = 5.0
+#: Asterisk's AMD listens for 5 s at the most, by its own default.
+AMD_WITHIN_S = 10.0
+AMD_CONTEXT = "voicebot-amd"
 #: Each request of the release; a hung Asterisk must not hold our side back.
 RELEASE_WITHIN_S = 3.0
 
@@ -27,11 +30,14 @@ T = TypeVar("T")
 class Leg:
     """``caller_id`` changes when an attended transfer puts the call onto another channel."""
 
-    def __init__(self, ari: AriClient, call_id: str, caller_id: str) -> None:
+    def __init__(self, ari: AriClient, call_id: str, caller_id: str, *, there: bool = True) -> None:
         self.caller_id = caller_id
+        self.there = there  # False: we are to call them, and have not dialled yet
         self.media_id = f"{ari.app}-{call_id}-media"
         self.bridge_id = f"{ari.app}-{call_id}-bridge"
         self.media_started = asyncio.Event()
+        self.detecting = False  # the called party is in the dialplan, with Asterisk's AMD
+        self.entered: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()  # arguments of each of its StasisStart
         self._ari = ari
         self._made: dict[str, asyncio.Task[Any]] = {}
 
@@ -48,6 +54,37 @@ class Leg:
 
     async def answer(self) -> None:
         await self._ari.channels.answer(self.caller_id)
+
+    async def call_out(self, endpoint: str, caller_id: str, ring_timeout_s: int) -> None:
+        """Dial, and return when somebody or something has answered. Nobody answering ends the call from
+        outside (ChannelDestroyed, with the cause). Raises AriError."""
+        await self._make(
+            self.caller_id,
+            self._ari.channels.originate(
+                endpoint,
+                channel_id=self.caller_id,
+                caller_id=caller_id or None,
+                timeout_s=ring_timeout_s,
+                variables={"VOICEBOT_APP": self._ari.app},  # whom the dialplan gives them back to
+            ),
+        )
+        self.there = True
+        await self.entered.get()
+
+    async def person_or_machine(self) -> str:
+        """``person``, ``machine`` or ``unknown``, says Asterisk's AMD in the dialplan. Raises AriError."""
+        self.detecting = True
+        try:
+            await self._ari.channels.continue_in_dialplan(
+                self.caller_id, context=AMD_CONTEXT, extension="s", priority=1
+            )
+            async with asyncio.timeout(AMD_WITHIN_S):
+                args = await self.entered.get()
+        except TimeoutError as error:
+            raise AriError(f"the call did not come back from {AMD_CONTEXT}") from error
+        finally:
+            self.detecting = False
+        return {"HUMAN": "person", "MACHINE": "machine"}.get(args[1] if len(args) > 1 else "", "unknown")
 
     async def open_media(self, local: Address, codec: str) -> Address:
         """Bridge the caller with an ExternalMedia channel that sends to ``local``; returns its address.
@@ -74,16 +111,21 @@ class Leg:
 
     async def release(self, departure: Departure) -> None:
         """Let the caller go as ``departure`` says, then undo what this leg made. Never raises AriError."""
+        # What was asked for is there, or refused, before it is undone: a request may still be under way.
+        if not self.there:
+            await self._settled()
         if departure.by != "caller":
             await self._let_go(departure)
-        # What was asked for is there, or refused, before it is undone: a request may still be under way.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(RELEASE_WITHIN_S):
-                await asyncio.gather(*self._made.values(), return_exceptions=True)
+        await self._settled()
         if self.media_id in self._made:
             await self._quietly(self._ari.channels.hangup(self.media_id))
         if self.bridge_id in self._made:
             await self._quietly(self._ari.bridges.destroy(self.bridge_id))
+
+    async def _settled(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RELEASE_WITHIN_S):
+                await asyncio.gather(*self._made.values(), return_exceptions=True)
 
     async def _make(self, name: str, request: Coroutine[Any, Any, T]) -> T:
         """A request that goes on to its answer even when the call ends meanwhile."""

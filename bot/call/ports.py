@@ -12,6 +12,7 @@ class Model(Protocol):
     def respond(self, response: dict[str, Any] | None = None) -> None: ...
     def answer(self, response_id: str, call_id: str, output: str, *, respond: bool = True) -> None: ...
     def interrupt(self, heard: Sequence[tuple[str, int]]) -> None: ...
+    def instruct(self, text: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Departure:
     """
 
     kind: Literal["hangup", "continue"]
-    by: Literal["agent", "caller", "bot", "model", "asterisk"]
+    by: Literal["agent", "caller", "bot", "model", "asterisk", "operator"]
     reason: str
     say: str = ""
     context: str | None = None

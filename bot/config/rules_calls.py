@@ -40,9 +40,10 @@ def agent_matches(subject: Subject) -> Iterator[Finding]:
                 path, "default answers every call that no other agent matches, whatever its match says"
             )
         elif name != "default" and agent.match is None:
-            yield warning(
-                path[:-1], "has no match, so no call selects it", "give it a match, or name it default"
-            )
+            if not subject.settings.outbound.allow:
+                yield warning(
+                    path[:-1], "has no match, so no call selects it", "give it a match, or name it default"
+                )
         elif name != "default" and not patterns:
             yield Finding(
                 path, "matches every call", "give extension, caller or args, or name the agent default"

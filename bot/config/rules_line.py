@@ -7,6 +7,8 @@ from bot.config.problem import Finding, Path, warning
 from bot.config.rules import Rule, Subject
 from bot.config.settings import BargeIn
 
+SHORTEST_TOKEN = 16
+
 
 def vad(subject: Subject) -> Iterator[Finding]:
     settings = subject.settings.vad
@@ -75,6 +77,10 @@ def rtp_external_host(subject: Subject) -> Iterator[Finding]:
 
 def exposed(subject: Subject) -> Iterator[Finding]:
     settings = subject.settings
+    token = settings.web.api_token.get_secret_value()
+    if 0 < len(token) < SHORTEST_TOKEN:
+        message = f"{len(token)} characters can be guessed"
+        yield Finding(("web", "api_token"), message, f"use {SHORTEST_TOKEN} or more: openssl rand -hex 16")
     if not _is_loopback(settings.web.bind):
         message = f"{settings.web.bind} opens health and metrics to the network, without a password"
         yield warning(("web", "bind"), message, "use 127.0.0.1, or let a firewall choose who may connect")

@@ -157,6 +157,20 @@ class Calls(Model):
     time_zone: str = "UTC"
 
 
+class Outbound(Model):
+    """Whom ``POST /api/calls`` and ``voicebot call`` may call. ``allow``: shell-style patterns of endpoints
+    such as ``PJSIP/2??``; empty: nobody is called. ``amd``: Asterisk tells a person from an answering
+    machine."""
+
+    allow: tuple[str, ...] = ()
+    caller_id: str = ""
+    ring_timeout: Annotated[int, Field(ge=1)] = 30
+    max_calls: Annotated[int, Field(ge=1)] = 10
+    per_minute: Annotated[int, Field(ge=1)] = 30
+    amd: bool = False
+    on_machine: Literal["hangup", "talk"] = "hangup"
+
+
 class Destination(Model):
     """Where ``transfer_call`` may send a caller: a place in the dialplan."""
 
@@ -182,10 +196,11 @@ class Records(Model):
 
 
 class Web(Model):
-    """``/healthz``, ``/readyz`` and ``/metrics``."""
+    """``/healthz``, ``/readyz`` and ``/metrics``; with ``api_token`` also ``/api``, for whoever has it."""
 
     bind: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8089
+    api_token: SecretStr = SecretStr("")
 
 
 class Logging(Model):
@@ -207,6 +222,7 @@ class Settings(Model):
     barge_in: BargeIn = BargeIn()
     echo: Echo = Echo()
     calls: Calls = Calls()
+    outbound: Outbound = Outbound()
     agents: dict[str, Agent] = {}
     destinations: dict[str, Destination] = {}
     farewell: Farewell = Farewell()

@@ -115,6 +115,9 @@ class RealtimeClient:
         self._send(self.session.answer(response_id, call_id, output, respond=respond))
         self._send(self.session.due())
 
+    def instruct(self, text: str) -> None:
+        self._send(self.session.instruct(text))
+
     def interrupt(self, heard: Sequence[tuple[str, int]]) -> None:
         """The agent was cut off: stop the active response, if any, and cut each item to what was heard of it
         (its id, and the milliseconds that were played)."""

@@ -102,6 +102,13 @@ class RealtimeSession:
             item={"type": "function_call_output", "call_id": call_id, "output": output},
         )
 
+    def instruct(self, text: str) -> bytes:
+        """One more instruction in the middle of the conversation."""
+        content = [{"type": "input_text", "text": text}]
+        return self._event(
+            "conversation.item.create", item={"type": "message", "role": "system", "content": content}
+        )
+
     def cancel(self) -> bytes:
         return self._event("response.cancel")
 

@@ -4,7 +4,7 @@ import sqlite3
 
 from bot.call.call import Call
 from bot.log import get_logger
-from bot.records.row import closing_row, opening_row
+from bot.records.row import row_of
 from bot.records.store import CallStore, Row
 from bot.web.metrics import Metrics
 
@@ -22,10 +22,10 @@ class Ledger:
         self._metrics.refused.labels(why).inc()
 
     async def began(self, call: Call) -> None:
-        await self._write(opening_row(call) | {"outcome": "active"})
+        await self._write(row_of(call))
 
     async def ended(self, call: Call) -> None:
-        row = closing_row(call)
+        row = row_of(call)
         self._count(call, row)
         log.info(
             "call_ended",

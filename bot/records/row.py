@@ -1,31 +1,27 @@
-"""A finished call as a row of the store."""
+"""A call as a row of the store, at its beginning, in its middle and at its end."""
 
 from bot.call.call import Call
 from bot.records.store import Row
 
 
-def opening_row(call: Call) -> Row:
-    """What is known when the call begins."""
+def row_of(call: Call) -> Row:
+    """All that is known of the call by now; ``outcome`` is ``active`` while it lasts."""
+    journal, departure, channel = call.journal, call.departure, call.channel
+    answered, ended = journal.answered, bool(call.ended_at)
     return {
         "id": call.id,
+        "direction": "in" if call.order is None else "out",
         "started_at": call.started_at,
-        "caller_number": call.channel.caller.number,
-        "caller_name": call.channel.caller.name,
-        "dialled_number": call.channel.dialplan.exten,
-    }
-
-
-def closing_row(call: Call) -> Row:
-    """All that is known when it is over."""
-    journal, departure = call.journal, call.departure
-    answered = journal.answered
-    return opening_row(call) | {
-        "agent": call.brief.agent if call.brief else None,
         "answered_at": None if answered is None else call.started_at + answered - journal.began,
-        "ended_at": call.ended_at,
-        "outcome": departure.kind if departure else "hangup",
-        "ended_by": departure.by if departure else "bot",
-        "reason": departure.reason if departure else "fault",
+        "ended_at": call.ended_at or None,
+        "caller_number": channel.caller.number,
+        "caller_name": channel.caller.name,
+        "dialled_number": channel.dialplan.exten,
+        "answered_by": call.answered_by,
+        "agent": call.brief.agent if call.brief else None,
+        "outcome": (departure.kind if departure else "hangup") if ended else "active",
+        "ended_by": (departure.by if departure else "bot") if ended else None,
+        "reason": (departure.reason if departure else "fault") if ended else None,
         "first_audio_ms": journal.first_audio_ms,
         "turn_latencies_ms": journal.turn_latencies_ms,
         "transcript": [utterance.as_dict() for utterance in journal.transcript],

@@ -21,7 +21,9 @@ CREATE TABLE IF NOT EXISTS calls (
     started_at REAL NOT NULL,      -- Unix time
     answered_at REAL,
     ended_at REAL,
+    direction TEXT,                -- in, out
     caller_number TEXT, caller_name TEXT, dialled_number TEXT,
+    answered_by TEXT,              -- of an outbound call: person, machine, unknown
     agent TEXT,
     outcome TEXT NOT NULL,         -- active, hangup, continue, lost
     ended_by TEXT, reason TEXT,
@@ -47,7 +49,21 @@ def read_row(path: str, call_id: str) -> Row:
         raise ResourceError(f"cannot read {path} ({error})", remedy="check records.database") from error
     if row is None:
         raise ResourceError(f"there is no call {call_id} in {path}", remedy="its id is in the log")
+    return _parsed(row)
+
+
+def _parsed(row: sqlite3.Row) -> Row:
     return {name: orjson.loads(row[name] or "null") if name in JSON else row[name] for name in row.keys()}  # noqa: SIM118
+
+
+def _add_columns(database: sqlite3.Connection) -> None:
+    """A file that an earlier version made gets the columns that it lacks."""
+    with closing(sqlite3.connect(":memory:")) as wanted:
+        wanted.executescript(SCHEMA)
+        there = {name for _, name, *_ in database.execute("PRAGMA table_info(calls)")}
+        for _, name, kind, *_ in wanted.execute("PRAGMA table_info(calls)"):
+            if name not in there:
+                database.execute(f"ALTER TABLE calls ADD COLUMN {name} {kind}")
 
 
 class CallStore:
@@ -91,6 +107,7 @@ class CallStore:
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=NORMAL")
         database.executescript(SCHEMA)
+        _add_columns(database)
         database.execute("UPDATE calls SET outcome = 'lost' WHERE outcome = 'active'")
         database.commit()
         self._database = database
@@ -113,7 +130,7 @@ class CallStore:
     def _get(self, call_id: str) -> Row | None:
         assert self._database is not None
         row = self._database.execute("SELECT * FROM calls WHERE id = ?", (call_id,)).fetchone()
-        return dict(row) if row is not None else None
+        return _parsed(row) if row is not None else None
 
     def _close(self) -> None:
         if self._database is not None:

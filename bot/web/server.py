@@ -1,21 +1,25 @@
-"""``/healthz`` (the process lives), ``/readyz`` (it can take a call) and ``/metrics``."""
+"""``/healthz`` (the process lives), ``/readyz`` (it can take a call), ``/metrics``, and the live API."""
 
 from collections.abc import Callable
 
 from aiohttp import web
 
 from bot.errors import ResourceError
+from bot.web.api import Api
 from bot.web.metrics import Metrics
 
 
 class WebServer:
     """``not_ready`` returns why no call can be taken, or an empty string."""
 
-    def __init__(self, bind: str, port: int, metrics: Metrics, not_ready: Callable[[], str]) -> None:
+    def __init__(
+        self, bind: str, port: int, metrics: Metrics, not_ready: Callable[[], str], api: Api | None = None
+    ) -> None:
         self.port = port
         self._bind = bind
         self._metrics = metrics
         self._not_ready = not_ready
+        self._api = api
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -24,6 +28,8 @@ class WebServer:
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics_page)
+        if self._api is not None:
+            self._api.attach(app)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._bind, self.port)

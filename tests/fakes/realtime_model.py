@@ -20,3 +20,6 @@ class FakeModel:
 
     def interrupt(self, heard: Sequence[tuple[str, int]]) -> None:
         self.told += [("interrupt", item_id, played_ms) for item_id, played_ms in heard]
+
+    def instruct(self, text: str) -> None:
+        self.told.append(("instruct", text))

@@ -18,7 +18,7 @@ async def test_a_row_is_written_twice_and_kept_once(tmp_path: Path) -> None:
     row = await store.get("a")
     await store.close()
     assert row is not None
-    assert (row["outcome"], row["transcript"]) == ("hangup", '[{"party":"caller","text":"hi"}]')
+    assert (row["outcome"], row["transcript"]) == ("hangup", transcript)
 
 
 async def test_what_a_crash_left_is_called_lost(tmp_path: Path) -> None:
