@@ -50,7 +50,7 @@ OPERATIONS = (
         "/api/calls",
         "Call somebody",
         (201, models.Accepted),
-        (*OF_A_BODY, *STATUS.values()),
+        (*OF_A_BODY, 409, *STATUS.values()),
         models.NewCall,
     ),
     Operation("get_call", "GET", ONE, "A call, also one that has ended", (200, models.CallView), OF_A_CALL),
@@ -117,7 +117,7 @@ class Api:
     async def place_call(self, request: web.Request) -> web.Response:
         wanted = await _read(request, models.NewCall)
         if wanted.agent and wanted.agent not in self.settings.agents:
-            raise Refusal(422, f"there is no agent {wanted.agent}", "agents: in config.yaml names them")
+            raise Refusal(409, f"there is no agent {wanted.agent}", "agents: in config.yaml names them")
         try:
             call = self.controller.place(Order(wanted.endpoint, wanted.agent, wanted.variables))
         except OrderRefused as error:
@@ -153,7 +153,7 @@ class Api:
             raise Refusal(409, "there are no destinations", "name them under destinations: in config.yaml")
         result = await run_tool(tool, conversation, wanted.model_dump_json())
         if result.error:
-            raise Refusal(422, result.error, f"destinations: {', '.join(self.settings.destinations)}")
+            raise Refusal(409, result.error, f"destinations: {', '.join(self.settings.destinations)}")
         return _json(models.Accepted(id=call.id), 202)
 
     async def say(self, request: web.Request) -> web.Response:
