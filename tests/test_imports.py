@@ -23,6 +23,8 @@ PURE = (
     "bot/call/uplink.py",
     "bot/call/downlink.py",
     "bot/call/journal.py",
+    "bot/call/quality.py",
+    "bot/call/stopwatch.py",
     "bot/call/ports.py",
 )
 IMPURE = {"asyncio", "socket", "aiohttp", "websockets", "uvloop", "threading", "subprocess", "time", "ssl"}

@@ -32,34 +32,34 @@ class BargeIn:
         self.reset()
 
     def reset(self) -> None:
-        self._elapsed_ms = 0  # since the first frame that was heard; 0 = nothing heard
+        self.elapsed_ms = 0  # since the first frame that was heard; 0 = nothing heard
         self._heard_ms = self._voiced_ms = 0
         self._quiet_ms = 0
         self._suspected = False
 
     def frame(self, heard: bool, voiced: bool) -> Input | None:
         """SPEECH, COMMIT or QUIET when this frame decides it, otherwise None."""
-        if not heard and not self._elapsed_ms:
+        if not heard and not self.elapsed_ms:
             return None
-        self._elapsed_ms += FRAME_MS
+        self.elapsed_ms += FRAME_MS
         self._voiced_ms += FRAME_MS * voiced
         self._heard_ms += FRAME_MS * heard
         self._quiet_ms = 0 if heard else self._quiet_ms + FRAME_MS
-        dense = self._heard_ms >= HEARD_SHARE * self._elapsed_ms
-        late = self._elapsed_ms >= self._params.commit_ms
+        dense = self._heard_ms >= HEARD_SHARE * self.elapsed_ms
+        late = self.elapsed_ms >= self._params.commit_ms
         if self._quiet_ms >= QUIET_MS or (late and not dense):
             return self._forget()
         if heard and dense and not self._suspected and self._heard_ms >= self._params.suspect_ms:
             self._suspected = True
             return Input.SPEECH
-        if heard and late and self._suspected and self._voiced_ms >= VOICED_SHARE * self._elapsed_ms:
+        if heard and late and self._suspected and self._voiced_ms >= VOICED_SHARE * self.elapsed_ms:
             self.reset()
             return Input.COMMIT
         return None
 
     def suspect(self) -> None:
         """Somebody else (the server's VAD) heard the caller first."""
-        self._elapsed_ms = max(self._elapsed_ms, FRAME_MS)
+        self.elapsed_ms = max(self.elapsed_ms, FRAME_MS)
         self._heard_ms = max(self._heard_ms, FRAME_MS)
         self._voiced_ms = max(self._voiced_ms, FRAME_MS)
         self._suspected = True

@@ -20,6 +20,7 @@ from bot.call.journal import Journal
 from bot.call.leg import Leg
 from bot.call.outbound import Order
 from bot.call.ports import Departure
+from bot.call.quality import phone_leg, uplink_mos
 from bot.call.uplink import Uplink
 from bot.config.settings import Settings
 from bot.errors import AriError, ModelError, ProtocolError, ResourceError
@@ -34,6 +35,9 @@ from bot.tools.registry import ToolRegistry
 log = get_logger("call")
 
 DELAY_EVERY_S = 0.5
+#: RTCP brings figures every 5 s; a caller who hangs up takes them along, so they are asked for meanwhile.
+STATISTICS_FIRST_S = 6.0
+STATISTICS_EVERY_S = 10.0
 GOODBYE_AT_LIMIT = "The call has reached its time limit. Say so in one short sentence, and say goodbye."
 
 
@@ -184,8 +188,15 @@ class Call:
         if uplink.echo is not None:
             self._spawn(self._watch_delay(uplink.echo))
         await self.leg.connect()
+        self._spawn(self._watch_phone())
         self.conversation.start_media()
         self._house.pacer.add(self.conversation)
+
+    async def _watch_phone(self) -> None:
+        await asyncio.sleep(STATISTICS_FIRST_S)
+        while True:
+            await self.leg.ask_statistics()
+            await asyncio.sleep(STATISTICS_EVERY_S)
 
     async def _watch_delay(self, echo: EchoCanceller) -> None:
         """A long way shows in the delay estimate, which takes milliseconds: in a thread, off the tick."""
@@ -211,13 +222,14 @@ class Call:
                 farewell=self._house.settings.farewell,
                 interruptible=brief.interruptible,
                 protect_greeting=brief.protect_greeting,
+                silence_ms=(brief.request.turn_detection or {}).get("silence_duration_ms"),
             ),
             self._model,
             uplink,
             downlink,
             self._house.registry,
             self.journal,
-            clock=self._loop.time,
+            clock=time.monotonic,  # uvloop's own has whole milliseconds, and stands still within an iteration
             spawn=self._spawn,
             send_packet=socket.send,
             on_end=self._end,
@@ -262,10 +274,12 @@ class Call:
         return self._loop.time() - self._last_datagram
 
     def quality(self) -> dict[str, Any]:
-        """Counts of both ways of the voice, for the call's record."""
+        """Counts of both ways of the voice, for the call's record (docs/records.md)."""
         if self.conversation is None or self._socket is None:
             return {}
-        return self.conversation.quality() | {"rejected": self._socket.rejected}
+        talk, phone = self.conversation.quality(), phone_leg(self.leg.rtp_statistics)
+        heard = uplink_mos(talk["received"], talk["lost"] + talk["late"], phone.get("rtt_ms"))
+        return talk | {"rejected": self._socket.rejected, "mos": heard, "phone_leg": phone}
 
     # ------------------------------------------------------------------ tasks and release
 

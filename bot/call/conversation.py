@@ -9,6 +9,7 @@ from typing import Any
 from bot.call.downlink import Downlink
 from bot.call.journal import Journal
 from bot.call.ports import Departure, Model
+from bot.call.stopwatch import Stopwatch
 from bot.call.turns import AWAITING_DRAIN, INTERRUPTIBLE, LEAVING, Action, Input, State, Turns
 from bot.call.uplink import Uplink
 from bot.config.settings import Farewell
@@ -40,12 +41,13 @@ class Script:
     farewell: Farewell
     interruptible: bool
     protect_greeting: bool
+    silence_ms: float | None = None  # that ends a turn of the caller's, if the server goes by it
 
 
 class Conversation:
     """``tick`` it every 20 ms from ``start_media`` on; ``on_end`` is told once, how the call is to be left.
 
-    ``clock`` gives the loop's time; ``spawn`` starts a task that belongs to the call.
+    ``clock`` is the one of ``tick``'s times; ``spawn`` starts a task that belongs to the call.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Conversation:
     ) -> None:
         self.journal = journal
         self.turns = Turns()
+        self.stopwatch = Stopwatch(script.silence_ms)
         self._script = script
         self._model = model
         self._uplink = uplink
@@ -83,8 +86,7 @@ class Conversation:
         self._farewell_said = False
         self._hangup_called = False
         self._agent_audible = False
-        self._caller_stopped: float | None = None
-        self._stopped_during = ""  # the response then: an answer is a later one
+        self._agent_left = 0.0  # when the last packet with its voice did
 
     # ------------------------------------------------------------------ the clock
 
@@ -121,7 +123,9 @@ class Conversation:
         self._uplink.sent(frame)
         self._model.append(self._uplink.tick(now))
         if (frame is not None) != self._agent_audible:
-            self._agent_turn(now, frame is not None)
+            self._agent_turn(self._clock(), frame is not None)
+        if frame is not None:
+            self._agent_left = now
         if self.turns.state in AWAITING_DRAIN and self._downlink.playout.idle:
             self._give(Input.DRAINED)
         if self._leave_by < float("inf") and (self.turns.state is State.IDLE or now >= self._leave_by):
@@ -142,12 +146,12 @@ class Conversation:
         self._agent_audible = audible
         self.journal.note(now, "agent_audible" if audible else "agent_silent")
         if not audible:
+            self.stopwatch.silent(self._agent_left)
             return
         if self.journal.first_audio_ms is None and self.journal.answered is not None:
             self.journal.first_audio_ms = round((now - self.journal.answered) * 1000)
-        if self._caller_stopped is not None and self._response_id != self._stopped_during:
-            self.journal.turn_latencies_ms.append(round((now - self._caller_stopped) * 1000))
-            self._caller_stopped = None
+        if (waited_ms := self.stopwatch.audible(now)) is not None:
+            self.journal.turn_latencies_ms.append(round(waited_ms))
 
     # ------------------------------------------------------------------ the phone
 
@@ -200,6 +204,7 @@ class Conversation:
                 if event.response_id in self._dropped:
                     return
                 self._downlink.audio(event.item_id, event.audio)
+                self.stopwatch.audio(now, self._clock(), event.response_id)
                 self._give(Input.AUDIO)
             case events.AgentAudioDone():
                 if event.response_id not in self._dropped:
@@ -217,8 +222,7 @@ class Conversation:
                     self._give(Input.SPEECH)
             case events.SpeechStopped():
                 self.journal.note(now, "caller_stopped")
-                self._caller_stopped = self._uplink.last_voiced or now
-                self._stopped_during = self._response_id
+                self.stopwatch.caller_stopped(now, self._uplink.last_voiced or now, self._response_id)
             case events.CallerTranscript():
                 self.journal.said(now, "caller", event.item_id, event.text)
                 log.info("caller_said", transcript=event.text)
@@ -291,10 +295,13 @@ class Conversation:
         """Counts of both ways of the voice, for the record."""
         return {
             "responses": self.journal.responses,
+            "suspects": self.stopwatch.suspects,
             "interruptions": self.journal.interruptions,
             "partial_audio": self.journal.partial_audio,
             **self._uplink.quality(),
             **self._downlink.quality(),
+            "turns": [turn.as_dict() for turn in self.stopwatch.turns],
+            "barge_ins": [stop.as_dict() for stop in self.stopwatch.stops],
         }
 
     # ------------------------------------------------------------------ turn taking
@@ -314,12 +321,15 @@ class Conversation:
             case Action.OPEN_GATE:
                 uplink.open_gate()
             case Action.PAUSE:
+                self.stopwatch.suspect(now, now - uplink.heard_for_ms / 1000)
                 playout.pause()
                 uplink.hold_gate()
             case Action.RESUME:
+                self.stopwatch.resumed()
                 playout.resume()
                 uplink.close_gate()
             case Action.CUT:
+                self.stopwatch.cut(now, now - uplink.heard_for_ms / 1000)
                 self._cut()
             case Action.LOCK:
                 uplink.close_gate()

@@ -37,6 +37,10 @@ class Ear:
         self._vad = Vad(vad)
         self._barge_in = BargeIn(barge_in)
 
+    @property
+    def heard_for_ms(self) -> int:
+        return self._barge_in.elapsed_ms
+
     def listen_over_agent(self, audible: bool) -> None:
         """Whether the agent is audible and may be interrupted; a new stretch starts afresh."""
         if audible and not self.over_agent:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from bot.ari import AriClient
 from bot.call.ports import Departure
-from bot.errors import AriError, AriRefused
+from bot.errors import AriError, AriRefused, ProtocolError
 from bot.log import get_logger
 from bot.media.rtp import Address
 
@@ -23,6 +23,8 @@ AMD_WITHIN_S = 10.0
 AMD_CONTEXT = "voicebot-amd"
 #: Each request of the release; a hung Asterisk must not hold our side back.
 RELEASE_WITHIN_S = 3.0
+#: Figures for the record are not worth waiting for.
+STATISTICS_WITHIN_S = 1.0
 
 T = TypeVar("T")
 
@@ -38,6 +40,7 @@ class Leg:
         self.media_started = asyncio.Event()
         self.detecting = False  # the called party is in the dialplan, with Asterisk's AMD
         self.entered: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()  # arguments of each of its StasisStart
+        self.rtp_statistics: dict[str, Any] = {}  # of the caller's channel, when last asked
         self._ari = ari
         self._made: dict[str, asyncio.Task[Any]] = {}
 
@@ -109,12 +112,19 @@ class Leg:
         """Caller and agent hear each other from here on."""
         await self._ari.bridges.add_channel(self.bridge_id, self.caller_id, self.media_id)
 
+    async def ask_statistics(self) -> None:
+        """The phone's figures, as Asterisk has them. Of a channel that is gone the last ones stay."""
+        with suppress(AriError, ProtocolError, TimeoutError):
+            async with asyncio.timeout(STATISTICS_WITHIN_S):
+                self.rtp_statistics = await self._ari.channels.rtpstatistics(self.caller_id)
+
     async def release(self, departure: Departure) -> None:
         """Let the caller go as ``departure`` says, then undo what this leg made. Never raises AriError."""
         # What was asked for is there, or refused, before it is undone: a request may still be under way.
         if not self.there:
             await self._settled()
         if departure.by != "caller":
+            await self.ask_statistics()
             await self._let_go(departure)
         await self._settled()
         if self.media_id in self._made:

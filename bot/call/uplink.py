@@ -110,6 +110,11 @@ class Uplink:
     def agent_audible(self) -> bool:
         return self._ear.over_agent
 
+    @property
+    def heard_for_ms(self) -> int:
+        """How long ago the caller was first heard over the agent, in this try at interrupting it."""
+        return self._ear.heard_for_ms
+
     def listen_over_agent(self, audible: bool) -> None:
         """Whether the agent is audible and may be interrupted; a new stretch starts afresh."""
         self._ear.listen_over_agent(audible)
@@ -124,7 +129,8 @@ class Uplink:
             "reordered": stats.reordered,
             "duplicates": stats.duplicates,
             "bad": self.bad,
-            "jitter_ms": round(stats.jitter_ms, 2),
+            "jitter_ms": round(1000 * stats.jitter, 2),
+            "jitter_max_ms": round(1000 * stats.jitter_max, 2),
             "gate_openings": self.gate.openings,
             "gate_closings": self.gate.closings,
             "echo_resets": self.echo.resets if self.echo else 0,

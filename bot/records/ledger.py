@@ -3,12 +3,38 @@
 import sqlite3
 
 from bot.call.call import Call
+from bot.call.stopwatch import TURN_PARTS
 from bot.log import get_logger
 from bot.records.row import row_of
 from bot.records.store import CallStore, Row
 from bot.web.metrics import Metrics
 
 log = get_logger("records")
+
+#: Tokens that are counted by kind. A server may name others: they are ``other``, or each were a series.
+TOKEN_KINDS = frozenset(
+    {
+        "total_tokens",
+        "input_tokens",
+        "output_tokens",
+        "input_token_details.text_tokens",
+        "input_token_details.audio_tokens",
+        "input_token_details.image_tokens",
+        "input_token_details.cached_tokens",
+        "input_token_details.cached_tokens_details.text_tokens",
+        "input_token_details.cached_tokens_details.audio_tokens",
+        "input_token_details.cached_tokens_details.image_tokens",
+        "output_token_details.text_tokens",
+        "output_token_details.audio_tokens",
+        "output_token_details.reasoning_tokens",
+    }
+)
+#: Ways of the voice, and where their MOS and jitter stand in the record's ``quality``.
+WAYS = {
+    "phone_to_asterisk": ("phone_leg", "mos", "jitter_ms"),
+    "asterisk_to_phone": ("phone_leg", "to_phone_mos", "to_phone_jitter_ms"),
+    "phone_to_bot": ("", "mos", "jitter_ms"),
+}
 
 
 class Ledger:
@@ -57,7 +83,22 @@ class Ledger:
         for tool in journal.tools:
             metrics.tools.labels(tool["name"], "failed" if tool["error"] else "ok").inc()
         for kind, count in journal.usage.items():
-            metrics.tokens.labels(kind).inc(count)
-        for what, count in row["quality"].items():
+            metrics.tokens.labels(kind if kind in TOKEN_KINDS else "other").inc(max(0, count))
+        self._count_quality(row["quality"])
+
+    def _count_quality(self, quality: Row) -> None:
+        metrics = self._metrics
+        for what, count in quality.items():
             if isinstance(count, int):
                 metrics.voice.labels(what).inc(count)
+        for turn in quality.get("turns", ()):
+            for part in TURN_PARTS:
+                metrics.turn_part.labels(part).observe(turn[f"{part}_ms"] / 1000)
+        for stop in quality.get("barge_ins", ()):
+            for since in ("onset", "suspect"):
+                metrics.stop.labels(since).observe(stop[f"{since}_to_stop_ms"] / 1000)
+        for way, (block, mos, jitter_ms) in WAYS.items():
+            figures = quality.get(block, {}) if block else quality
+            if figures.get(mos) is not None:
+                metrics.mos.labels(way).observe(figures[mos])
+                metrics.jitter.labels(way).observe(figures[jitter_ms] / 1000)

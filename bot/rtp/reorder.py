@@ -51,7 +51,8 @@ Piece = bytes | Gap
 @dataclass(slots=True)
 class UplinkStats:
     """Counts of packets. ``lost`` never came, ``late`` came when its time had been filled, ``reordered`` came
-    after a later one but in time. ``bad`` is for whoever parses. ``jitter`` in seconds (RFC 3550 A.8)."""
+    after a later one but in time. ``bad`` is for whoever parses. ``jitter``, and the most that it was, in
+    seconds (RFC 3550 A.8)."""
 
     received: int = 0
     lost: int = 0
@@ -61,10 +62,7 @@ class UplinkStats:
     bad: int = 0
     resyncs: int = 0
     jitter: float = 0.0
-
-    @property
-    def jitter_ms(self) -> float:
-        return self.jitter * 1000
+    jitter_max: float = 0.0
 
 
 class Reorder:
@@ -294,4 +292,5 @@ class Reorder:
             sent = distance(timestamp, timestamp_then, TIMESTAMP_MODULUS) / SAMPLE_RATE
             if abs(sent) < MAX_LEAD_SECONDS:  # not across a jump
                 self.stats.jitter += (abs(now - then - sent) - self.stats.jitter) / 16
+                self.stats.jitter_max = max(self.stats.jitter_max, self.stats.jitter)
         self._last_arrival = (now, timestamp)

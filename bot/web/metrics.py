@@ -4,6 +4,9 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+MOS = (1.5, 2.0, 2.5, 3.0, 3.3, 3.6, 3.8, 4.0, 4.1, 4.2, 4.3, 4.4)
+JITTER_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2)
+SHORT_S = (0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
 SECONDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 
 
@@ -32,6 +35,30 @@ class Metrics:
             "voicebot_turn_latency_seconds",
             "Caller's last voice to the agent's first audio on the wire.",
             buckets=SECONDS,
+            registry=registry,
+        )
+        self.turn_part = Histogram(
+            "voicebot_turn_part_seconds",
+            "A turn's latency in its parts.",
+            ["part"],
+            buckets=SHORT_S,
+            registry=registry,
+        )
+        self.stop = Histogram(
+            "voicebot_barge_in_stop_seconds",
+            "Interruption to the last packet with the agent's voice.",
+            ["since"],
+            buckets=SHORT_S,
+            registry=registry,
+        )
+        self.mos = Histogram(
+            "voicebot_mos", "Estimated MOS of a call, by way.", ["way"], buckets=MOS, registry=registry
+        )
+        self.jitter = Histogram(
+            "voicebot_jitter_seconds",
+            "Interarrival jitter at the end of a call, by way.",
+            ["way"],
+            buckets=JITTER_S,
             registry=registry,
         )
         self.interruptions = Counter("voicebot_interruptions", "Committed barge-ins.", registry=registry)
