@@ -4,6 +4,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from bot.config.problem import Finding, Path, warning
+from bot.config.profile import resolve
 from bot.config.rules import Rule, Subject
 from bot.config.settings import BargeIn
 
@@ -29,10 +30,14 @@ def vad(subject: Subject) -> Iterator[Finding]:
 
 def barge_in(subject: Subject) -> Iterator[Finding]:
     settings = subject.settings
-    chosen: list[tuple[Path, BargeIn | None]] = [(("barge_in",), settings.barge_in)]
-    chosen += [(("agents", name, "barge_in"), agent.barge_in) for name, agent in settings.agents.items()]
+    chosen: list[tuple[Path, BargeIn]] = [(("barge_in",), settings.barge_in)]
+    chosen += [
+        (("agents", name, "barge_in"), resolve(settings, name).barge_in)
+        for name, agent in settings.agents.items()
+        if agent.barge_in
+    ]
     for path, times in chosen:
-        if times and times.commit_ms < times.suspect_ms:
+        if times.commit_ms < times.suspect_ms:
             message = f"{times.commit_ms} is before suspect_ms ({times.suspect_ms})"
             yield Finding((*path, "commit_ms"), message, "make it equal (commit at once) or larger")
 

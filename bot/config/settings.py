@@ -6,7 +6,7 @@ field, or a friendly word, is checked in ``check``.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(ge=0)]
@@ -112,12 +112,19 @@ class Vad(Model):
 
 
 class BargeIn(Model):
-    """Interrupting the agent. Times count from the first speech frame."""
+    """Interrupting the agent. Times count from the first speech frame. ``barge_in: off`` is short for
+    ``enabled: false``."""
 
     enabled: bool = True
     suspect_ms: Milliseconds = 120
     commit_ms: Milliseconds = 500
     protect_greeting: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _switch(cls, given: Any) -> Any:
+        word = str(given).lower()
+        return {"enabled": word} if word in ("off", "on", "false", "true", "no", "yes") else given
 
 
 class Echo(Model):

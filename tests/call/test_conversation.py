@@ -402,6 +402,34 @@ def test_a_response_with_too_little_audio_is_counted_and_frees_the_line() -> Non
     assert line.talk.journal.partial_audio == 1
 
 
+def test_an_agent_that_may_not_be_interrupted_is_heard_to_its_end() -> None:
+    """``barge_in: off``: not by the local detectors, and the server hears silence."""
+    line = Line(interruptible=False)
+    line.begins()
+    line.says(3)
+    line.done()
+    heard = len(line.model.heard)
+    line.run(2.5, voice(2))
+    line.talk.on_model(events.SpeechStarted("u1", 0))
+    line.run(1)
+    assert sum(line.audible) >= 150
+    assert not any(line.model.heard[heard + 960 : heard + 48000 * 2])
+    assert line.talk.journal.interruptions == 0
+
+
+def test_an_interruption_is_a_suspect_first_and_timed() -> None:
+    line = Line()
+    line.begins()
+    line.says(5)
+    line.run(1)
+    line.run(1, voice(1))
+    quality = line.talk.quality()
+    assert (quality["suspects"], quality["interruptions"]) == (1, 1)
+    (stop,) = quality["barge_ins"]
+    assert stop["suspect_to_stop_ms"] <= 40
+    assert 100 <= stop["onset_to_stop_ms"] <= 240
+
+
 def test_turn_latency_counts_from_the_callers_last_voice() -> None:
     line = Line()
     line.run(1, voice(1))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.config.load import Loaded, load
+from bot.config.profile import resolve
 from bot.errors import ConfigError
 
 KEY = {"OPENAI_API_KEY": "test-key"}
@@ -111,6 +112,13 @@ def test_old_blocks_load(bench: Bench) -> None:
     assert loaded.settings.logging.providers == {"openai": "DEBUG"}
 
 
+def test_barge_in_off_is_the_whole_block(bench: Bench) -> None:
+    """YAML calls ``off`` a boolean; here it is the word that an operator would write."""
+    loaded = bench.load("barge_in: off\nagents:\n  default:\n    barge_in: on")
+    assert loaded.settings.barge_in.enabled is False
+    assert resolve(loaded.settings, "default").barge_in.enabled is True
+
+
 def test_old_blocks_without_key_name_it_once(bench: Bench) -> None:
     errors = [line for line in bench.refused(OLD_BLOCKS) if "warning" not in line]
     assert len(errors) == 1
@@ -142,6 +150,7 @@ INVALID_AUDIO = "Invalid modalities: ['audio']. Supported combinations: ['text']
             "config.yaml:3: openai.turn_detection.threshold: exp",
         ),
         ("openai: {dialect: gamma}", "config.yaml:1: openai.dialect: expected ga or beta, not `gamma`"),
+        ("barge_in: never", "config.yaml:1: barge_in: expected block of keys, not `never`"),
         ("openai: yes please", "config.yaml:1: openai: expected block of keys, not `yes please`"),
         (
             "destinations:\n  a:\n    context: x",

@@ -89,6 +89,25 @@ def test_blocks_are_inherited_field_by_field() -> None:
     assert (barge_in.suspect_ms, barge_in.commit_ms, barge_in.protect_greeting) == (120, 700, True)
 
 
+@pytest.mark.parametrize(
+    ("agent", "default", "everywhere", "enabled"),
+    [
+        ({}, {}, "off", False),
+        ({"barge_in": "off"}, {}, {}, False),
+        ({}, {"barge_in": "off"}, {"suspect_ms": 90}, False),
+        ({"barge_in": "on"}, {"barge_in": "off"}, {}, True),
+        ({"barge_in": False}, {}, {}, False),
+        ({"barge_in": {"commit_ms": 700}}, {}, "off", False),
+        ({"barge_in": {"enabled": "yes"}}, {}, "off", True),
+    ],
+)
+def test_barge_in_is_switched_by_one_word(
+    agent: dict[str, Any], default: dict[str, Any], everywhere: Any, enabled: bool
+) -> None:
+    barge_in = profile_of(agent, default, barge_in=everywhere).barge_in
+    assert barge_in.enabled is enabled
+
+
 def test_another_detector_inherits_nothing() -> None:
     detection = profile_of({"turn_detection": {"type": "semantic_vad"}}, {}).turn_detection
     assert (detection.type, detection.threshold, detection.silence_duration_ms) == (
