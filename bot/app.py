@@ -18,6 +18,7 @@ from bot.media.rtp import PortPool
 from bot.preflight import check_asterisk
 from bot.provider import model_endpoint, try_model
 from bot.realtime.client import Endpoint
+from bot.realtime.warm import WarmSessions
 from bot.records.ledger import Ledger
 from bot.records.recording import Recorders
 from bot.records.store import CallStore
@@ -98,7 +99,8 @@ async def _serve(
         on_event=controller.on_event,
         on_state=controller.on_state,
     )
-    house = House(settings, ari, where, build_registry(settings), pacer, ports, recorders)
+    warm = WarmSessions(where.url, dict(where.headers), where.connect_timeout, settings.openai.warm_sessions)
+    house = House(settings, ari, where, warm, build_registry(settings), pacer, ports, recorders)
     _watch(metrics, controller, house)
     api = Api(settings, controller, store, house.registry) if settings.web.api_token else None
     web = WebServer(settings.web.bind, settings.web.port, metrics, _readiness(controller, ari), api)
@@ -110,6 +112,7 @@ async def _serve(
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(controller.run(house))
         listening = group.create_task(ari.run())
+        warming = group.create_task(warm.run())
         await _greet_asterisk(ari)
         # What has been built stays: the collector need not look through it again in the middle of calls.
         gc.collect()
@@ -120,6 +123,7 @@ async def _serve(
         await _drain(controller, signals, settings.calls.drain_timeout)
         listening.cancel()  # first: a caller who comes now is the dialplan's
         await asyncio.wait([listening])
+        warming.cancel()
         serving.cancel()
 
 
@@ -157,6 +161,7 @@ def _watch(metrics: Metrics, controller: Controller, house: House) -> None:
     metrics.watch("voicebot_calls_active", "Calls in progress.", lambda: len(controller.calls))
     metrics.watch("voicebot_tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks()))
     metrics.watch("voicebot_rtp_ports_free", "Local RTP ports not in use.", lambda: house.ports.free)
+    metrics.watch("voicebot_warm_sessions", "Model sessions that wait for a call.", lambda: house.warm.ready)
     metrics.watch("voicebot_ari_connected", "1 while Asterisk's events arrive.", lambda: house.ari.connected)
     metrics.watch(
         "voicebot_pacer_late_ms",

@@ -12,6 +12,7 @@ from bot.audio.g711 import ALAW, ULAW, Codec
 from bot.audio.vad import VadParams
 from bot.call.barge_in import BargeInParams
 from bot.call.uplink import UplinkParams
+from bot.config.greeting import read_greeting
 from bot.config.profile import render, resolve, select, variables
 from bot.config.settings import BargeIn, Model, Settings
 from bot.realtime.dialects import SessionRequest
@@ -25,11 +26,13 @@ RTP_CLOCK_HZ = 8000
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """``codec`` is the phone's, ``model_codec`` the model's (None: PCM16 at 24 kHz)."""
+    """``codec`` is the phone's, ``model_codec`` the model's (None: PCM16 at 24 kHz). ``greeting_audio`` is in
+    the phone's; empty when the model is to greet."""
 
     agent: str
     request: SessionRequest
     greeting: str
+    greeting_audio: bytes
     codec: Codec
     model_codec: Codec | None
     uplink: UplinkParams
@@ -88,6 +91,9 @@ def write_brief(
         agent=profile.name,
         request=request,
         greeting=render(profile.greeting, words),
+        greeting_audio=uplink.codec.encode(read_greeting(profile.greeting_audio))
+        if profile.greeting_audio
+        else b"",
         codec=uplink.codec,
         model_codec=uplink.model_codec,
         uplink=uplink,

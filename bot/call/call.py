@@ -29,6 +29,7 @@ from bot.media.pacer import Pacer
 from bot.media.rtp import PortPool, RtpSocket, open_rtp
 from bot.realtime.client import Endpoint, RealtimeClient
 from bot.realtime.events import Event
+from bot.realtime.warm import WarmSessions
 from bot.records.recording import Recorder, Recorders
 from bot.tools.registry import ToolRegistry
 
@@ -48,6 +49,7 @@ class House:
     settings: Settings
     ari: AriClient
     endpoint: Endpoint
+    warm: WarmSessions
     registry: ToolRegistry
     pacer: Pacer
     ports: PortPool
@@ -159,9 +161,10 @@ class Call:
     async def _connect_model(self, brief: Brief) -> None:
         began = self._loop.time()
         self._model = RealtimeClient(self._house.endpoint, brief.request, self._on_model)
-        await self._model.connect()
+        warm = self._house.warm.take()
+        await self._model.connect(warm)
         ms = round((self._loop.time() - began) * 1000)
-        log.info("model_connected", ms=ms)
+        log.info("model_connected", ms=ms, warm=warm is not None)
         self.journal.note(self._loop.time(), "model_connected")
         self._spawn(self._watch_model(self._model))
 
@@ -219,6 +222,7 @@ class Call:
             Script(
                 instructions=brief.request.instructions,
                 greeting=brief.greeting,
+                greeting_audio=brief.greeting_audio,
                 farewell=self._house.settings.farewell,
                 interruptible=brief.interruptible,
                 protect_greeting=brief.protect_greeting,

@@ -28,6 +28,7 @@ USUAL_MS_PER_CHARACTER = 65
 FINISH_WITHIN_S = 10.0
 #: A response is awaited and nothing of it has been heard.
 WAITING = frozenset({State.PENDING, State.GREETING, State.CLOSING, State.ASKED})
+GREETING_ITEM = "recorded greeting"
 ALREADY_ACTIVE = "conversation_already_has_active_response"
 openai_log = get_logger("openai")
 
@@ -41,6 +42,7 @@ class Script:
     farewell: Farewell
     interruptible: bool
     protect_greeting: bool
+    greeting_audio: bytes = b""  # it, recorded, in the phone's codec
     silence_ms: float | None = None  # that ends a turn of the caller's, if the server goes by it
 
 
@@ -95,10 +97,20 @@ class Conversation:
         now = self._clock()
         self._uplink.start(now)
         self.journal.note(now, "media")
-        if self._script.greeting:
+        if self._script.greeting_audio:
+            self._play_greeting(now)
+        elif self._script.greeting:
             if self._script.protect_greeting:
                 self._give(Input.PROTECT)
             self.prompt(f'Greet the caller now by saying: "{self._script.greeting}"')
+
+    def _play_greeting(self, now: float) -> None:
+        """From the recording, as if the model had said it; the model is told that it has."""
+        self._give(Input.PROTECT if self._script.protect_greeting else Input.AUDIO)
+        self._downlink.recorded(GREETING_ITEM, self._script.greeting_audio)
+        self._give(Input.DONE)
+        self._model.said(self._script.greeting)
+        self.journal.said(now, "agent", GREETING_ITEM, self._script.greeting)
 
     def prompt(self, what: str = "", **response: Any) -> None:
         """Have the agent speak of its own accord, once no response is active: the greeting, the farewell."""

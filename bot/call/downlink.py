@@ -43,6 +43,11 @@ class Downlink:
             data = self._codec.encode(self._model_codec.decode(data))
         self.playout.append(item_id, data)
 
+    def recorded(self, item_id: str, g711: bytes) -> None:
+        """A whole item in the phone's codec already."""
+        self.playout.append(item_id, g711)
+        self.playout.end(item_id)
+
     def end(self) -> None:
         """The current item brings no more audio."""
         if not self._item_id:

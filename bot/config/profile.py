@@ -30,6 +30,7 @@ class Profile:
     name: str
     instructions: str
     greeting: str
+    greeting_audio: str
     voice: str
     language: str | None
     tools: tuple[str, ...]
@@ -57,6 +58,7 @@ def resolve(settings: Settings, name: str) -> Profile:
     """The agent ``name``; what it leaves out comes from ``default``, then from the whole service."""
     agent, default = settings.agents.get(name, Agent()), settings.agents.get("default", Agent())
     openai = settings.openai
+    greeter = default if agent.greeting is None and agent.greeting_audio is None else agent
     spoken = openai.transcription.language if openai.transcription else None
     tools = next((t for t in (agent.tools, default.tools, openai.tools) if t is not None), None)
     barge_in = settings.barge_in
@@ -66,6 +68,7 @@ def resolve(settings: Settings, name: str) -> Profile:
         name=name,
         instructions=_first(agent.instructions, default.instructions, INSTRUCTIONS),
         greeting=_first(agent.greeting, default.greeting, GREETING),
+        greeting_audio=greeter.greeting_audio or "",  # it goes with its words
         voice=_first(agent.voice, default.voice, openai.voice),
         language=agent.language or default.language or spoken,
         tools=default_tools(settings) if tools is None else tools,

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+from bot.config.greeting import read_greeting
 from bot.config.problem import Finding, Path, warning
 from bot.config.profile import PLACEHOLDERS, placeholders
 from bot.config.rules import Rule, Subject, near
+from bot.errors import ConfigError
 
 SESSION_LIMIT_S = 3600
 """OpenAI ends a Realtime session after 60 minutes."""
@@ -86,10 +88,28 @@ def agent_templates(subject: Subject) -> Iterator[Finding]:
                     yield Finding(path, f"unknown placeholder {{{found}}}", near(found, PLACEHOLDERS, every))
 
 
+def agent_recordings(subject: Subject) -> Iterator[Finding]:
+    """What is played must be there, and the model must be told what it said."""
+    for name, agent in subject.settings.agents.items():
+        path: Path = ("agents", name, "greeting_audio")
+        if not agent.greeting_audio:
+            continue
+        try:
+            read_greeting(agent.greeting_audio)
+        except ConfigError as error:
+            yield Finding(path, error.message, error.remedy)
+        if not agent.greeting:
+            yield Finding(path, "nothing says what is said in it", f"add its words as agents.{name}.greeting")
+        elif found := placeholders(agent.greeting):
+            message = f"a recording cannot say {{{found[0]}}}"
+            yield Finding(path, message, "write greeting as it was spoken, or leave greeting_audio out")
+
+
 RULES: tuple[Rule, ...] = (
     call_times,
     time_zone,
     agent_matches,
     agent_tools,
     agent_templates,
+    agent_recordings,
 )

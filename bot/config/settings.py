@@ -89,6 +89,7 @@ class OpenAI(Model):
     noise_reduction: Literal["near_field", "far_field"] | None = None
     tools: tuple[str, ...] | None = None
     connect_timeout: Seconds = 10
+    warm_sessions: Annotated[int, Field(ge=0, le=100)] = 0
     session: dict[str, Any] = {}
 
 
@@ -148,6 +149,7 @@ class Agent(Model):
     match: Match | None = None
     instructions: str | None = None
     greeting: str | None = None
+    greeting_audio: str | None = None
     voice: str | None = None
     language: str | None = None
     tools: tuple[str, ...] | None = None

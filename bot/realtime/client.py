@@ -15,6 +15,7 @@ from bot.realtime import events
 from bot.realtime.dialects import SessionRequest, differences
 from bot.realtime.session import RealtimeSession
 from bot.realtime.socket import WebSocket, connect
+from bot.realtime.warm import WarmSession
 
 log = get_logger("openai")
 
@@ -25,6 +26,8 @@ REMEDIES = {
     4000: "set openai.dialect to what the server speaks (ga for OpenAI)",
     4004: "check openai.model",
 }
+#: A warm session answers at once or is dead.
+WARM_WITHIN_S = 3.0
 NESTED_TOOLS = "session.tools[0].name"
 
 
@@ -63,20 +66,33 @@ class RealtimeClient:
         self._ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._last_fault = ""
 
-    async def connect(self) -> None:
-        """Open the socket, configure the session and wait for ``session.updated``.
+    async def connect(self, warm: WarmSession | None = None) -> None:
+        """Open the socket, configure the session and wait for ``session.updated``. ``warm``: a socket that is
+        open already; should it be dead, another is opened.
 
         Raises ModelError, with the server's own words when it gave any.
         """
-        self._socket = await connect(
-            self._endpoint.url, self._endpoint.headers, self._receive, self._endpoint.connect_timeout
-        )
+        timeout = self._endpoint.connect_timeout
+        if warm is not None:
+            try:
+                self._socket = warm.socket
+                self._socket.on_message = self._receive
+                for message in warm.held:
+                    self._receive(message)
+                await self._set_up(min(timeout, WARM_WITHIN_S))
+                return
+            except ModelError as error:
+                log.warning("warm_session_dead", error=str(error))
+                self._ready = asyncio.get_running_loop().create_future()
+        self._socket = await connect(self._endpoint.url, self._endpoint.headers, self._receive, timeout)
+        await self._set_up(timeout)
+
+    async def _set_up(self, timeout: float) -> None:
+        assert self._socket is not None
         self._send(self.session.update())
         log.info("OpenAI session configured with %d tools", len(self.session.body["tools"]))
         waiting: set[asyncio.Future[Any]] = {self._ready, self._socket.closed}
-        await asyncio.wait(
-            waiting, timeout=self._endpoint.connect_timeout, return_when=asyncio.FIRST_COMPLETED
-        )
+        await asyncio.wait(waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         if self._ready.done():
             await self._check_setup()
         elif self._socket.closed.done():
@@ -117,6 +133,10 @@ class RealtimeClient:
 
     def instruct(self, text: str) -> None:
         self._send(self.session.instruct(text))
+
+    def said(self, text: str) -> None:
+        """The agent has said ``text`` without the model, which takes it for its own words from here on."""
+        self._send(self.session.said(text))
 
     def interrupt(self, heard: Sequence[tuple[str, int]]) -> None:
         """The agent was cut off: stop the active response, if any, and cut each item to what was heard of it

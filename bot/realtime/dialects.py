@@ -64,6 +64,8 @@ def beta_session(request: SessionRequest) -> Json:
     }
 
 
+#: How the text of an agent's item is called.
+AGENT_TEXT = {"ga": "output_text", "beta": "text"}
 BUILDERS = {"ga": ga_session, "beta": beta_session}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from bot.realtime import events
-from bot.realtime.dialects import SessionRequest, session_body
+from bot.realtime.dialects import AGENT_TEXT, SessionRequest, session_body
 
 Json = dict[str, Any]
 BYTES_PER_MS = {"pcm16": 48, "g711_ulaw": 8, "g711_alaw": 8}
@@ -22,6 +22,7 @@ class RealtimeSession:
     def __init__(self, dialect: str, request: SessionRequest) -> None:
         self.body = session_body(dialect, request)
         self.active_response = ""
+        self._dialect = dialect
         self._bytes_per_ms = BYTES_PER_MS[request.audio_format]
         self._received: dict[str, int] = {}
         self._content_index: dict[str, int] = {}
@@ -108,6 +109,12 @@ class RealtimeSession:
         return self._event(
             "conversation.item.create", item={"type": "message", "role": "system", "content": content}
         )
+
+    def said(self, text: str) -> bytes:
+        """Words of the agent that the model did not make. They cannot be truncated: they have no audio."""
+        content = {"type": AGENT_TEXT[self._dialect], "text": text}
+        item = {"type": "message", "role": "assistant", "content": [content]}
+        return self._event("conversation.item.create", item=item)
 
     def cancel(self) -> bytes:
         return self._event("response.cancel")

@@ -40,8 +40,8 @@ class WebSocket(asyncio.Protocol):
 
     def __init__(self, protocol: ClientProtocol, on_message: Callable[[bytes], None]) -> None:
         loop = asyncio.get_running_loop()
+        self.on_message = on_message
         self._protocol = protocol
-        self._on_message = on_message
         self._parts: list[bytes] = []
         self._heard = False
         self._transport: asyncio.Transport | None = None
@@ -139,12 +139,12 @@ class WebSocket(asyncio.Protocol):
         if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
             return
         if frame.fin and not self._parts:
-            self._on_message(bytes(frame.data))
+            self.on_message(bytes(frame.data))
             return
         self._parts.append(bytes(frame.data))
         if frame.fin:
             message, self._parts = b"".join(self._parts), []
-            self._on_message(message)
+            self.on_message(message)
 
     def _flush(self) -> None:
         assert self._transport is not None

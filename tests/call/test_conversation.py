@@ -377,6 +377,43 @@ def test_the_greeting_can_be_protected() -> None:
     assert [told for told in line.model.told if told[0] == "interrupt"], "what comes after is not"
 
 
+RECORDED = ULAW.encode((8000 * np.sin(np.arange(2 * 8000) / 3)).astype("<i2").tobytes())
+
+
+def test_a_recorded_greeting_begins_with_the_first_packet_and_the_model_is_told() -> None:
+    line = Line(greeting="Welcome to our shop!", greeting_audio=RECORDED)
+    line.run(3)
+    assert line.audible == [True] * 100 + [False] * 50
+    assert line.sent[50] == RECORDED[50 * 160 : 51 * 160]
+    assert line.model.told == [("said", "Welcome to our shop!")]
+    assert line.talk.turns.state is State.IDLE
+    (said,) = line.talk.journal.transcript
+    assert (said.party, said.text, said.heard) == ("agent", "Welcome to our shop!", 1)
+
+
+def test_a_recorded_greeting_can_be_interrupted() -> None:
+    """The transcript says how much was heard; the model is told that it was interrupted, as of any item."""
+    line = Line(greeting="one two three four five six seven eight", greeting_audio=RECORDED)
+    line.run(0.4)
+    line.run(1, voice(1))
+    assert [told[0] for told in line.model.told] == ["said", "interrupt"]
+    assert line.talk.journal.transcript[0].as_dict()["estimated"]
+    assert any(line.model.heard), "the gate is open"
+    line.begins()
+    line.says(1)
+    line.run(0.5)
+    assert line.audible[-1], "what comes after it is heard"
+
+
+def test_a_recorded_greeting_can_be_protected() -> None:
+    line = Line(greeting="Welcome!", greeting_audio=RECORDED, protect_greeting=True)
+    line.run(2, voice(1))
+    assert line.model.told == [("said", "Welcome!")]
+    assert sum(line.audible) == 100
+    line.run(1, voice(1))
+    assert any(line.model.heard)
+
+
 def test_a_farewell_without_the_tool_is_warned_about(capsys: pytest.CaptureFixture[str]) -> None:
     line = Line()
     line.begins()

@@ -90,6 +90,23 @@ def test_blocks_are_inherited_field_by_field() -> None:
 
 
 @pytest.mark.parametrize(
+    ("agent", "default", "greeting", "audio"),
+    [
+        ({}, {"greeting": "Hi.", "greeting_audio": "hi.wav"}, "Hi.", "hi.wav"),
+        ({"greeting": "Hello."}, {"greeting": "Hi.", "greeting_audio": "hi.wav"}, "Hello.", ""),
+        ({"greeting_audio": ""}, {"greeting": "Hi.", "greeting_audio": "hi.wav"}, "Hi.", ""),
+        ({"greeting": "Hello.", "greeting_audio": "hello.wav"}, {}, "Hello.", "hello.wav"),
+        ({}, {}, GREETING, ""),
+    ],
+)
+def test_a_recording_goes_with_its_words(
+    agent: dict[str, Any], default: dict[str, Any], greeting: str, audio: str
+) -> None:
+    profile = profile_of(agent, default)
+    assert (profile.greeting, profile.greeting_audio) == (greeting, audio)
+
+
+@pytest.mark.parametrize(
     ("agent", "default", "everywhere", "enabled"),
     [
         ({}, {}, "off", False),

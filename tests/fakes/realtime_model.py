@@ -18,6 +18,9 @@ class FakeModel:
     def answer(self, response_id: str, call_id: str, output: str, *, respond: bool = True) -> None:
         self.told.append(("answer", call_id, output, respond))
 
+    def said(self, text: str) -> None:
+        self.told.append(("said", text))
+
     def interrupt(self, heard: Sequence[tuple[str, int]]) -> None:
         self.told += [("interrupt", item_id, played_ms) for item_id, played_ms in heard]
 
