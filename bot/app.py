@@ -99,7 +99,7 @@ async def _serve(
         on_event=controller.on_event,
         on_state=controller.on_state,
     )
-    warm = WarmSessions(where.url, dict(where.headers), where.connect_timeout, settings.openai.warm_sessions)
+    warm = WarmSessions(where.url, where.headers, where.connect_timeout, settings.openai.warm_sessions)
     house = House(settings, ari, where, warm, build_registry(settings), pacer, ports, recorders)
     _watch(metrics, controller, house)
     api = Api(settings, controller, store, house.registry) if settings.web.api_token else None

@@ -82,8 +82,9 @@ class RealtimeClient:
                 await self._set_up(min(timeout, WARM_WITHIN_S))
                 return
             except ModelError as error:
+                if self._ready.done():
+                    raise  # it lives, and does not like our settings
                 log.warning("warm_session_dead", error=str(error))
-                self._ready = asyncio.get_running_loop().create_future()
         self._socket = await connect(self._endpoint.url, self._endpoint.headers, self._receive, timeout)
         await self._set_up(timeout)
 

@@ -5,6 +5,7 @@ condition: a call that finds it empty, or takes a connection that turns out to b
 """
 
 import asyncio
+from collections.abc import Mapping
 
 from bot.errors import ModelError
 from bot.log import get_logger
@@ -37,7 +38,7 @@ class WarmSession:
 class WarmSessions:
     """``size`` of them are kept open while ``run`` runs."""
 
-    def __init__(self, url: str, headers: dict[str, str], connect_timeout: float, size: int) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str], connect_timeout: float, size: int) -> None:
         self._where = url, headers
         self._connect_timeout = connect_timeout
         self._size = size

@@ -61,7 +61,7 @@ class Ledger:
             seconds=round(call.ended_at - call.started_at, 1),
             first_audio_ms=row["first_audio_ms"],
             turn_latencies_ms=row["turn_latencies_ms"],
-            quality=row["quality"],
+            quality={name: value for name, value in row["quality"].items() if not isinstance(value, list)},
         )
         await self._write(row)
 

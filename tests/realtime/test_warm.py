@@ -138,3 +138,17 @@ async def test_without_a_server_the_call_is_told_the_reason() -> None:
     async with pool(url) as sessions:
         with pytest.raises(ModelError, match="cannot reach"):
             await client(url).connect(sessions.take())
+
+
+async def test_settings_that_are_refused_are_not_tried_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    nested = {"type": "function", "function": {"name": "hangup_call"}}
+    request = SessionRequest(instructions="", voice="marin", tools=(nested,))
+    async with OfflineServer(OfflineParams(scripted=True)) as server, pool(server.url) as sessions:
+        await until(lambda: sessions.ready)
+        caller = RealtimeClient(
+            Endpoint(f"{server.url}?model=offline", {}, "ga"), request, lambda event: None
+        )
+        with pytest.raises(ModelError, match="refused the session's settings"):
+            await caller.connect(sessions.take())
+    output = capsys.readouterr()
+    assert "warm_session_dead" not in output.out + output.err

@@ -1,0 +1,51 @@
+"""The phone's figures are asked for without any harm to the call."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from bot.ari import AriClient
+from bot.call.leg import Leg
+from bot.errors import AriRefused, AriUnreachable, ProtocolError
+
+
+def leg(answers: list[Any]) -> Leg:
+    """A leg whose Asterisk gives these answers, one after the other; exceptions are raised."""
+
+    async def rtpstatistics(channel_id: str) -> dict[str, Any]:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return cast(dict[str, Any], answer)
+
+    return Leg(
+        cast(AriClient, SimpleNamespace(app="a", channels=SimpleNamespace(rtpstatistics=rtpstatistics))),
+        "1",
+        "c",
+    )
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        AriRefused("no RTP", status=404),
+        AriRefused("allocation failed", status=500),
+        AriUnreachable("away"),
+        ProtocolError("no JSON"),
+        TimeoutError(),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
+def test_a_refusal_is_no_error_and_the_last_figures_stay(failure: Exception) -> None:
+    phone = leg([failure, {"rxcount": 7}, failure])
+
+    async def ask() -> None:
+        await phone.ask_statistics()
+        assert phone.rtp_statistics == {}
+        await phone.ask_statistics()
+        await phone.ask_statistics()
+
+    asyncio.run(ask())
+    assert phone.rtp_statistics == {"rxcount": 7}
