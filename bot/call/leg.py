@@ -116,7 +116,8 @@ class Leg:
         """The phone's figures, as Asterisk has them. Of a channel that is gone the last ones stay."""
         with suppress(AriError, ProtocolError, TimeoutError):
             async with asyncio.timeout(STATISTICS_WITHIN_S):
-                self.rtp_statistics = await self._ari.channels.rtpstatistics(self.caller_id)
+                answer = await self._ari.channels.rtpstatistics(self.caller_id)
+                self.rtp_statistics = answer or self.rtp_statistics
 
     async def release(self, departure: Departure) -> None:
         """Let the caller go as ``departure`` says, then undo what this leg made. Never raises AriError."""
