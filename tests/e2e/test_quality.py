@@ -51,14 +51,14 @@ def test_a_clean_call_and_one_with_loss_and_jitter(bot: Bot, make_phone: MakePho
     # A machine that stalls delivers late, which is heard and counted on a clean line too.
     tries = (call(bot, phone, Impairment(), *TURNS)["quality"] for _ in range(3))
     clean = next(quality for quality in tries if quality["late"] <= 2)
-    bad = call(bot, phone, Impairment(loss=0.05, jitter_ms=30), *TURNS)["quality"]
+    bad = call(bot, phone, Impairment(loss=0.05, jitter_ms=80), *TURNS)["quality"]
     assert clean["mos"] > 4.2
     assert clean["phone_leg"]["mos"] > 4.2
     assert bad["phone_leg"]["mos"] < clean["phone_leg"]["mos"] - 0.15
     assert bad["phone_leg"]["lost"] > 3
-    assert bad["phone_leg"]["jitter_ms"] > 2 * clean["phone_leg"]["jitter_ms"]
+    assert bad["phone_leg"]["jitter_ms"] > max(10, clean["phone_leg"]["jitter_ms"])
     assert bad["mos"] < clean["mos"] - 0.15, "Asterisk passes the holes on"
-    assert bad["jitter_max_ms"] > bad["jitter_ms"] > 3
+    assert bad["jitter_max_ms"] >= bad["jitter_ms"] > 10
     assert bot.metric('voicebot_mos_count{way="phone_to_asterisk"}') >= 2
     assert bot.metric('voicebot_jitter_seconds_count{way="phone_to_bot"}') >= 2
 
