@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import quantiles
+from statistics import median, quantiles
 from typing import Any
 
 from bench.bounds import Verdict
@@ -73,7 +73,7 @@ def _first(rows: list[dict[str, Any]]) -> list[float]:
 
 def _told(what: str, values: list[float], bound: float) -> bool:
     measured = _p95(values)
-    label = f"{what}, p95 of {len(values)}"
+    label = f"{what}, p95 of {len(values)} (median {median(values):.1f})"
     print(verdict_line(Verdict(label, f"{measured:.1f}", f"≤ {bound:g}", measured <= bound)), flush=True)
     return measured <= bound
 

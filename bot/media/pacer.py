@@ -46,7 +46,13 @@ class Pacer:
                 timer.cancel()
 
     def add(self, line: Line) -> None:
-        min(self._phases, key=len).append(line)
+        """To one of the emptiest phases; of these to the one that ticks next, for somebody is waiting."""
+
+        def place(phase: int) -> tuple[int, float]:
+            timer = self._timers[phase]
+            return len(self._phases[phase]), timer.when() if timer else 0.0
+
+        self._phases[min(range(PHASES), key=place)].append(line)
 
     def remove(self, line: Line) -> None:
         for lines in self._phases:

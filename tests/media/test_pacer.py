@@ -46,6 +46,36 @@ async def test_lines_are_spread_over_the_phases() -> None:
     assert [len(lines) for lines in pacer._phases] == [2] * PHASES
 
 
+class Newcomer(Counter):
+    """Counts the ticks of the others before its own first one."""
+
+    def __init__(self, others: list[Counter]) -> None:
+        super().__init__()
+        self.others = others
+        self.waited = -sum(line.ticks for line in others)
+
+    def tick(self, now: float) -> None:
+        if not self.ticks:
+            self.waited += sum(line.ticks for line in self.others)
+        super().tick(now)
+
+
+async def test_a_new_line_need_not_wait_for_a_round_of_the_others() -> None:
+    pacer, others = Pacer(), [Counter() for _ in range(PHASES)]
+    for line in others:
+        pacer.add(line)
+    pacer.start()
+    for _ in range(5):
+        await asyncio.sleep(0.007)
+        newcomer = Newcomer(others)
+        pacer.add(newcomer)
+        while not newcomer.ticks:
+            await asyncio.sleep(0.001)
+        pacer.remove(newcomer)
+        assert newcomer.waited <= 1, "only for the other one of its phase"
+    pacer.stop()
+
+
 async def test_a_stall_is_made_up_for() -> None:
     pacer, line = Pacer(), Counter()
     pacer.add(line)
