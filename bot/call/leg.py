@@ -125,7 +125,8 @@ class Leg:
         if not self.there:
             await self._settled()
         if departure.by != "caller":
-            await self.ask_statistics()
+            if self.media_id in self._made:
+                await self.ask_statistics()
             await self._let_go(departure)
         await self._settled()
         if self.media_id in self._made:

@@ -32,6 +32,8 @@ async def page(tmp_path: Path, usage: dict[str, int], quality: dict[str, Any]) -
     call = SimpleNamespace(
         id="a",
         channel=channel,
+        order=None,
+        answered_by="",
         brief=None,
         started_at=1.0,
         ended_at=9.0,
