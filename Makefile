@@ -9,7 +9,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 export VOICEBOT_CACHE := $(CACHE)
 
-.PHONY: help demo test run lint lock test-py313 bench bench-asterisk bench-ci clean
+.PHONY: help demo test run lint lock test-py313 bench bench-asterisk bench-ci voice-lab clean
 .PHONY: compose-test install-test old-asterisk-test
 
 help: ## List the targets
@@ -42,6 +42,9 @@ bench-asterisk: $(VENV)/ready ## The same through a real Asterisk
 
 bench-ci: $(VENV)/ready ## Red when a call costs 20 % more than bench/baseline.json says, twice
 	$(PY) -m bench ci
+
+voice-lab: $(VENV)/ready ## What caller and model hear, measured (half an hour; docs/voice-quality.md)
+	@root=$$(sh deploy/system.sh $(CACHE)) && VOICEBOT_ASTERISK_ROOT=$$root $(PY) -m bench.voice $(ROWS)
 
 compose-test: $(VENV)/ready ## docker-compose.yml: built, run and called for real (4 minutes)
 	@$(PY) -m tests.deploy.compose

@@ -28,7 +28,7 @@ def ramp(quick: bool, write: bool) -> int:
     """0 when every ratio bound is kept; bounds in absolute figures are printed, but this machine may be
     no server.
     """
-    print(report.machine(), flush=True)
+    print(report.where(), flush=True)
     rows = []
     for setup, steps in QUICK_PLAN if quick else PLAN:
         print(f"\n{setup.name}\n{report.line(report.HEAD)}", flush=True)

@@ -29,9 +29,7 @@ LATE_MS = 20.0
 def main() -> int:
     """1 when a call failed at the smallest step."""
     allow_descriptors()
-    print(
-        f"{report.machine()}\n calls  set-ups/s  failed  bot CPU %  Asterisk CPU %  late max ms", flush=True
-    )
+    print(f"{report.where()}\n calls  set-ups/s  failed  bot CPU %  Asterisk CPU %  late max ms", flush=True)
     for calls in RAMP:
         failed, late_ms = _step(calls)
         if failed or late_ms > LATE_MS:

@@ -1,12 +1,8 @@
 """A run as text, as the measured part of ``docs/performance.md``, and as a picture."""
 
-import os
-import platform
-import subprocess
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 
+from bench import page
 from bench.bounds import Verdict
 from bench.child import PROJECT
 from bench.ramp import Row
@@ -14,7 +10,6 @@ from bench.world import Step
 
 PAGE = PROJECT / "docs" / "performance.md"
 PICTURE = PROJECT / "docs" / "img" / "performance.png"
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 HEAD = (
     "calls",
     "CPU %",
@@ -67,36 +62,21 @@ def verdict_line(verdict: Verdict) -> str:
     return f"{kept}  {verdict.what}: {verdict.measured} ({verdict.bound}){kind}"
 
 
-def machine() -> str:
+def where() -> str:
     """When, where and what was measured."""
-    model = next(
-        (text.split(":", 1)[1].strip() for text in _lines("/proc/cpuinfo") if text.startswith("model name")),
-        platform.machine(),
-    )
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=PROJECT, capture_output=True, text=True, check=False
-    ).stdout.strip()
-    return (
-        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores of {model}, "
-        f"Linux {platform.release().split('-')[0]}, Python {platform.python_version()}, "
-        f"commit {commit or 'unknown'}"
-    )
-
-
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text().splitlines()
+    return f"{page.now()}, {page.machine()}, commit {page.commit()}"
 
 
 def markdown(rows: Iterable[Row], verdicts: Iterable[Verdict], ratios: Sequence[float]) -> str:
     """The measured part of the page."""
-    parts = [f"Measured {machine()}.", "", "| bound | measured | promised | |", "|---|---|---|---|"]
+    parts = [f"Measured {where()}.", "", "| bound | measured | promised | |", "|---|---|---|---|"]
     parts += [
         f"| {v.what} | {v.measured} | {v.bound} | {'✓' if v.kept else '**missed**'} |" for v in verdicts
     ]
     parts += ["", f"lean : floor, window by window: {', '.join(f'{r:.2f}' for r in ratios)}."]
     for row in rows:
-        parts += ["", f"### {row.name}", "", _table_row(HEAD), _table_row(["---:"] * len(HEAD))]
-        parts += [_table_row(cells(step)) for step in row.steps]
+        parts += ["", f"### {row.name}", "", page.table_row(HEAD), page.table_row(["---:"] * len(HEAD))]
+        parts += [page.table_row(cells(step)) for step in row.steps]
         notes = [f"At {step.calls} calls {', '.join(step.limits)}." for step in row.steps if step.limits]
         if row.stopped:
             notes.append(f"Ended by: {row.stopped}.")
@@ -104,16 +84,9 @@ def markdown(rows: Iterable[Row], verdicts: Iterable[Verdict], ratios: Sequence[
     return "\n".join(parts)
 
 
-def _table_row(values: Iterable[str]) -> str:
-    return f"| {' | '.join(values)} |"
-
-
 def write_page(text: str) -> None:
     """Put ``text`` between the marks of the page."""
-    page = PAGE.read_text()
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+    page.write(PAGE, text)
 
 
 def draw(rows: Iterable[Row]) -> None:
