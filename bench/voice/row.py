@@ -1,0 +1,34 @@
+"""One line of the table, and what measures it.
+
+A module ``rows_NAME`` measures one subject; its ``ROWS`` says what it can measure, by the name that
+``--only`` takes. A quick measurement is a short run for the tests: the same way, fewer calls, and the same
+bound where a short run can hold it.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """``passed``: whether ``measured`` keeps ``bound``; ``None`` where there is no bound and the figure is
+    only told.
+    """
+
+    what: str
+    measured: str
+    bound: str
+    passed: bool | None
+
+
+#: ``quick`` → the rows that were measured.
+Measure = Callable[[bool], list[Row]]
+
+
+def tell(progress: str) -> None:
+    """Show how far a measurement has come: over the last such line on a terminal, else as a line."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K  {progress}", end="", file=sys.stderr, flush=True)
+    else:
+        print(f"  {progress}", file=sys.stderr, flush=True)
