@@ -93,14 +93,20 @@ def load(cache: Path) -> Corpus:
 
 
 def _speak(cache: Path, voice: Voice, lines: tuple[str, ...]) -> list[NDArray[np.float64]]:
-    spoken = []
-    for line in lines:
-        stem = "".join(c for c in line[:40] if c.isalnum())
-        path = cache / f"{voice.engine}-{voice.name}-{stem}.wav"
-        if not path.exists():
-            _synthesize(voice, line, path)
-        spoken.append(_active(_read_8khz(path, voice.pitch)))
-    return spoken
+    return [_active(_at_8khz(*recorded(cache, voice, line))) for line in lines]
+
+
+def recorded(cache: Path, voice: Voice, line: str) -> tuple[NDArray[np.float64], int]:
+    """``line`` as the engine speaks it, spoken if the cache lacks it; samples and the rate at which they have
+    the voice's pitch.
+    """
+    stem = "".join(c for c in line[:40] if c.isalnum())
+    path = cache / f"{voice.engine}-{voice.name}-{stem}.wav"
+    if not path.exists():
+        _synthesize(voice, line, path)
+    with wave.open(str(path)) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float64)
+        return samples, round(file.getframerate() * voice.pitch)
 
 
 def _synthesize(voice: Voice, line: str, path: Path) -> None:
@@ -114,11 +120,8 @@ def _synthesize(voice: Voice, line: str, path: Path) -> None:
     subprocess.run(command, check=True, capture_output=True)
 
 
-def _read_8khz(path: Path, pitch: float) -> NDArray[np.float64]:
-    with wave.open(str(path)) as file:
-        rate = file.getframerate()
-        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float64)
-    count = int(len(samples) * SAMPLE_RATE / (rate * pitch))
+def _at_8khz(samples: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
+    count = int(len(samples) * SAMPLE_RATE / rate)
     spectrum = np.fft.rfft(samples)[: count // 2 + 1]
     frequency = np.arange(len(spectrum)) * SAMPLE_RATE / count
     spectrum[(frequency > 3800) | (frequency < 60)] = 0

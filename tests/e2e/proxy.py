@@ -20,6 +20,7 @@ Address = tuple[str, int]
 MEDIA = re.compile(rb"(?m)^m=audio (\d+) ")
 CONNECTION = re.compile(rb"(?m)^c=IN IP4 (\S+)")
 LENGTH = re.compile(rb"(?im)^(Content-Length|l)[ \t]*:[ \t]*\d+")
+JUST_AFTER_S = 0.0005
 CALL_ID = re.compile(rb"(?im)^(?:Call-ID|i)[ \t]*:[ \t]*(\S+)")
 
 
@@ -35,10 +36,43 @@ class Impairment:
     reorder: float = 0.0
     """Share of packets held back ``reorder_ms`` and overtaken by those behind them."""
     reorder_ms: float = 30.0
+    displaced: float = 0.0
+    """Share of packets that are sent right after the one or two behind them."""
+
+
+CLEAN = Impairment()
+
+
+class Spoiler:
+    """One way of one call: the fate of each datagram under an impairment. Times are seconds of any clock."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._due = 0.0
+        self._held: list[tuple[int, bytes]] = []
+
+    def fate(self, rule: Impairment, data: bytes, now: float) -> list[tuple[float, bytes]]:
+        """What is to be sent because ``data`` came, and when: nothing if it is lost or held back."""
+        chance = self._random.random
+        if rule.loss and chance() < rule.loss:
+            return []
+        copies = 2 if rule.duplicate and chance() < rule.duplicate else 1
+        if rule.displaced and chance() < rule.displaced:
+            self._held.append((self._random.randint(1, 2), data))
+            return []
+        due = max(now + (rule.delay_ms + rule.jitter_ms * chance()) / 1000, self._due)
+        if rule.reorder and chance() < rule.reorder:
+            return [(due + rule.reorder_ms / 1000, data)] * copies
+        self._due = due
+        held = [(behind - 1, late) for behind, late in self._held]
+        self._held = [(behind, late) for behind, late in held if behind]
+        return [(due, data)] * copies + [(due + JUST_AFTER_S, late) for behind, late in held if not behind]
 
 
 class Packet(NamedTuple):
-    """One RTP (or RTCP) datagram: when it came, whence, and how many copies went on (0: lost)."""
+    """One RTP (or RTCP) datagram: when it came, whence, and how many copies went on at once or after a delay
+    (0: lost, or held back behind others).
+    """
 
     time: float
     from_phone: bool
@@ -121,7 +155,7 @@ class _Media:
         self.call_id = call_id
         self.wires: dict[tuple[bool, bool], _Wire] = {}
         self.peers: dict[bool, Address] = {}
-        self.due = {True: 0.0, False: 0.0}
+        self.spoilers = {True: Spoiler(relay.random), False: Spoiler(relay.random)}
         self.withheld = 0
         self.resumed = False
 
@@ -172,7 +206,7 @@ class Relay:
         self.suppress = False
         self.packets: list[Packet] = []
         self.messages: list[Message] = []
-        self._random = Random(seed)
+        self.random = Random(seed)
         self._phone: Address | None = None
         self._calls: dict[str, _Media] = {}
         self._loop = asyncio.new_event_loop()
@@ -210,24 +244,15 @@ class Relay:
                 return
             data = call.close_up(data)
         rule = self.from_phone if from_phone else self.to_phone
-        chance = self._random.random
-        copies = 1
-        if not rtcp and rule.loss and chance() < rule.loss:
-            copies = 0
-        elif not rtcp and rule.duplicate and chance() < rule.duplicate:
-            copies = 2
+        spoilt = not rtcp and rule != CLEAN
+        fate = call.spoilers[from_phone].fate(rule, data, now) if spoilt else [(now, data)]
+        copies = sum(sent is data for _, sent in fate)
         self.packets.append(Packet(now, from_phone, rtcp, copies, call.call_id, data))
-        if rtcp or rule == Impairment():
-            for _ in range(copies):
-                call.send(data, not from_phone, rtcp)
-            return
-        due = max(now + (rule.delay_ms + rule.jitter_ms * chance()) / 1000, call.due[from_phone])
-        if rule.reorder and chance() < rule.reorder:
-            due += rule.reorder_ms / 1000
-        else:
-            call.due[from_phone] = due
-        for _ in range(copies):
-            self._loop.call_later(due - now, call.send, data, not from_phone, rtcp)
+        for due, sent in fate:
+            if spoilt:  # even what is due now: it must not overtake what is nearly due
+                self._loop.call_later(due - now, call.send, sent, not from_phone, rtcp)
+            else:
+                call.send(sent, not from_phone, rtcp)
 
     # -- signalling
 

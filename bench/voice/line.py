@@ -1,0 +1,69 @@
+"""A telephone line to measure on: a real Asterisk, real SIP phones, the bot, and the laboratory's model."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+from bench.voice.model import Model, Session
+from tests.e2e.asterisk import Asterisk, wait_for
+from tests.e2e.between import Between
+from tests.e2e.bot import Bot
+from tests.e2e.phone import Phone
+from tests.e2e.proxy import CLEAN, Impairment
+
+
+@dataclass(frozen=True)
+class Call:
+    """An answered call: the caller's phone, and the model's session of it."""
+
+    phone: Phone
+    session: Session
+
+
+class Line:
+    """``with Line() as line, line.call() as call: …``; the agent greets nobody.
+
+    ``from_phone`` spoils what the phones send, ``to_bot`` what Asterisk sends to the bot. Keywords are blocks
+    of the bot's configuration.
+    """
+
+    def __init__(
+        self,
+        phones: int = 1,
+        *,
+        from_phone: Impairment = CLEAN,
+        to_bot: Impairment = CLEAN,
+        **blocks: Any,
+    ) -> None:
+        self._accounts = [f"2{n:02}" for n in range(phones)]
+        self._from_phone, self._to_bot = from_phone, to_bot
+        self._blocks = {"agents": {"default": {"greeting": ""}}, "logging": {"level": "INFO"}, **blocks}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self.asterisk = stack.enter_context(Asterisk(phones=self._accounts))
+            self.model = stack.enter_context(Model())
+            if self._to_bot != CLEAN:
+                between = stack.enter_context(Between(len(self._accounts), to_bot=self._to_bot))
+                self._blocks["media"] = {"rtp": between.settings}
+            self.bot = stack.enter_context(Bot(self.asterisk, self.model.url, **self._blocks))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @contextmanager
+    def call(self, number: int = 0) -> Iterator[Call]:
+        """A call of phone ``number``; hung up afterwards. One at a time may be set up, many may be held."""
+        with Phone(self.asterisk, self._accounts[number]) as phone:
+            phone.relay.from_phone = self._from_phone
+            phone.relay.random.seed(number)
+            before = len(self.model.sessions)
+            phone.dial("100")
+            session = wait_for("the model's session", lambda: self.model.sessions[before:], 5)[0]
+            wait_for("the caller's voice at the model", lambda: session.arrivals, 5)
+            yield Call(phone, session)
+            phone.hangup()
