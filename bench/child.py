@@ -82,7 +82,7 @@ class Child:
         return sum(int(fields[12]) for fields in lines if f"socket:[{fields[9]}]" in own)
 
     def rss_bytes(self) -> int:
-        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * PAGE_BYTES
+        return rss_bytes(self.pid)
 
     def close(self) -> None:
         if self.running:
@@ -112,6 +112,11 @@ def cpu_s(pid: int) -> float:
     numbers it.
     """
     return time.clock_gettime(~pid << 3 | 2)
+
+
+def rss_bytes(pid: int | str) -> int:
+    """Resident memory of a process; ``"self"`` is this one."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
 
 
 def _prefer(pid: int) -> None:

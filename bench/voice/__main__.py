@@ -5,10 +5,10 @@ import sys
 import time
 
 from bench import page
-from bench.voice import rows_filter, rows_words, table
+from bench.voice import rows_filter, rows_fuzz, rows_words, table
 from bench.voice.row import Measure, Row, tell
 
-ALL: dict[str, Measure] = {**rows_filter.ROWS, **rows_words.ROWS}
+ALL: dict[str, Measure] = {**rows_filter.ROWS, **rows_words.ROWS, **rows_fuzz.ROWS}
 
 
 def main() -> int:

@@ -251,7 +251,7 @@ def parse_event(text: bytes | str) -> Event | UnknownEvent:
     lacks what its type needs."""
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ProtocolError(f"an ARI event is not JSON: {error}") from error
     if not isinstance(data, dict) or not isinstance(data.get("type"), str):
         raise ProtocolError("an ARI event has no type")

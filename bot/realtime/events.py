@@ -7,7 +7,7 @@ understood as well. Anything else becomes ``Unknown`` and is data, never an erro
 from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 import orjson
 
@@ -207,15 +207,29 @@ READERS: dict[str, Callable[[Json], Event]] = {
 }
 
 
+#: The type of each field of each event, as its class says.
+KINDS: dict[type[Event], dict[str, type]] = {
+    cls: {name: get_origin(hint) or hint for name, hint in get_type_hints(cls).items()}
+    for cls in get_args(Event)
+}
+
+
 def read(message: str | bytes) -> Event:
     """One server event.
 
     Raises ProtocolError for text that is not a JSON object with a ``type``, or that lacks a field
-    its type must have.
+    its type must have, or holds something else in its place.
     """
     try:
         data = orjson.loads(message)
         reader = READERS.get(data["type"])
-        return reader(data) if reader else Unknown(data["type"], data)
+        return _checked(reader(data) if reader else Unknown(data["type"], data))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ProtocolError(f"not a Realtime event ({type(error).__name__}: {error})") from error
+
+
+def _checked(event: Event) -> Event:
+    for name, kind in KINDS[type(event)].items():
+        if not isinstance(value := getattr(event, name), kind):
+            raise TypeError(f"{name} is {type(value).__name__}, not {kind.__name__}")
+    return event
