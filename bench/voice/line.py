@@ -24,8 +24,8 @@ class Call:
 class Line:
     """``with Line() as line, line.call() as call: …``; the agent greets nobody.
 
-    ``from_phone`` spoils what the phones send, ``to_bot`` what Asterisk sends to the bot. Keywords are blocks
-    of the bot's configuration.
+    ``from_phone`` spoils what the phones send, ``to_bot`` what Asterisk sends to the bot; ``watched``: the
+    relay between them is there even if it spoils nothing. Keywords are blocks of the bot's configuration.
     """
 
     def __init__(
@@ -34,10 +34,13 @@ class Line:
         *,
         from_phone: Impairment = CLEAN,
         to_bot: Impairment = CLEAN,
+        watched: bool = False,
         **blocks: Any,
     ) -> None:
         self._accounts = [f"2{n:02}" for n in range(phones)]
         self._from_phone, self._to_bot = from_phone, to_bot
+        self._watched = watched or to_bot != CLEAN
+        self.between: Between | None = None
         self._blocks = {"agents": {"default": {"greeting": ""}}, "logging": {"level": "INFO"}, **blocks}
         self._stack = ExitStack()
 
@@ -45,9 +48,10 @@ class Line:
         with ExitStack() as stack:
             self.asterisk = stack.enter_context(Asterisk(phones=self._accounts))
             self.model = stack.enter_context(Model())
-            if self._to_bot != CLEAN:
-                between = stack.enter_context(Between(len(self._accounts), to_bot=self._to_bot))
-                self._blocks["media"] = {"rtp": between.settings}
+            if self._watched:
+                self.between = stack.enter_context(Between(len(self._accounts), to_bot=self._to_bot))
+                self._blocks["media"] = {"rtp": self.between.settings}
+                self._blocks["calls"] = {"max_calls": len(self._accounts)}
             self.bot = stack.enter_context(Bot(self.asterisk, self.model.url, **self._blocks))
             self._stack = stack.pop_all()
         return self

@@ -19,11 +19,12 @@ from bot.offline.hearing import Heard, InputBuffer
 
 RATE_HZ = 24000
 DELTA_BYTES = 200 * RATE_HZ * 2 // 1000
+MODEL_SILENCE_MS = 500
 TURN_DETECTION = {
     "type": "server_vad",
     "threshold": 0.5,
     "prefix_padding_ms": 300,
-    "silence_duration_ms": 500,
+    "silence_duration_ms": MODEL_SILENCE_MS,
 }
 
 

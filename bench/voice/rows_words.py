@@ -13,7 +13,7 @@ from bench.voice.line import Call, Line
 from bench.voice.row import Measure, Row, tell
 from bench.voice.speech import MODEL_HZ, PHONE_HZ, Pcm, Spoken, Track, corpus, cut, track
 from bench.voice.words import Heard, hear, row
-from tests.e2e.proxy import Impairment
+from tests.e2e.proxy import CLEAN, Impairment
 from tests.e2e.sound import likeness
 
 BAD = Impairment(loss=0.03, jitter_ms=40, displaced=0.01)
@@ -35,12 +35,14 @@ class Plan(NamedTuple):
 QUICK, FULL = Plan(3, 1, 1), Plan(40, 3, 8)
 
 
-def to_model(what: str, points: float, **impaired: Impairment) -> Measure:
+def to_model(
+    what: str, points: float, *, from_phone: Impairment = CLEAN, to_bot: Impairment = CLEAN
+) -> Measure:
     """What the model hears of the caller."""
 
     def measure(quick: bool) -> list[Row]:
         plan = QUICK if quick else FULL
-        with Line(plan.calls, **impaired) as line:
+        with Line(plan.calls, from_phone=from_phone, to_bot=to_bot) as line:
             sounds = _in_parallel(line, plan, at_model)
         path = hear(_words(plan), sounds, MODEL_HZ, what)
         return [row(what, path, _source(plan), points, quick=quick)]

@@ -29,12 +29,14 @@ class _Port(asyncio.DatagramProtocol):
         self._asterisk: Address | None = None
         self._to_bot = to_bot
         self._spoiler = Spoiler(Random(port))
+        self.from_bot: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         if addr == self._bot:
+            self.from_bot.append(data)
             if self._asterisk:
                 self.transport.sendto(data, self._asterisk)
             return
@@ -69,6 +71,10 @@ class Between:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    def from_bot(self) -> list[bytes]:
+        """The datagrams that the bot sent by way of here, those of one call after another."""
+        return [data for port in self._ports for data in port.from_bot]
 
     async def _open(self) -> int:
         """Even ports in a row, one a call and one to spare, that nobody holds; the first of them."""

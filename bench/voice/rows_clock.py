@@ -1,0 +1,251 @@
+"""Time: the model's clock against the caller's, and the end of a turn when the caller sends nothing more.
+
+Both clocks count samples: the caller's those that left the phone, lost or not, the model's those that were
+appended. *Shift*: where a second of the caller's voice lies in the model's audio, against where the first
+lay; silence too much or too little moves it. *Behind*: how many samples the model has been given fewer than
+the caller has sent, by the mean of a second against the median of all seconds with the gate open.
+"""
+
+import bisect
+import random
+import time
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+
+from bench.voice.line import Call, Line
+from bench.voice.model import MODEL_SILENCE_MS
+from bench.voice.row import Measure, Row, tell
+from bench.voice.speech import MODEL_HZ, PHONE_HZ, corpus, track
+from bot.audio.g711 import ULAW
+from bot.audio.vad import VadParams
+from bot.call.barge_in import BargeInParams
+from bot.call.uplink import Uplink, UplinkParams
+from bot.offline.formats import resample
+from bot.offline.hearing import SpeechStopped
+from bot.offline.voice import synthetic_speech
+from bot.rtp.packet import RtpPacket, pack
+from tests.e2e.asterisk import wait_for
+from tests.e2e.proxy import CLEAN, Impairment, Spoiler
+from tests.e2e.sound import AUDIBLE_DBFS, Pcm, decode, level_dbfs, likeness
+
+OPEN_MS, CLOSED_MS = 20.0, 260.0
+END_OF_TURN_MS = 100.0
+BAD = Impairment(loss=0.03, jitter_ms=40, displaced=0.01)
+SETTLE_S = 3.0
+AGENT_EVERY_S, AGENT_S = 20.0, 5.0
+SKEW = 100e-6
+TICK_S, FRAME = 0.02, 160
+REACH = 2400
+"""Samples; how far a shift is looked for."""
+ALIKE = 0.5
+"""A second that the gate kept back, or that lost much, is not found again."""
+
+
+class Turn(NamedTuple):
+    """When the agent talks, in seconds since the caller began."""
+
+    begin_s: float
+    end_s: float
+
+
+class Apart(NamedTuple):
+    """How far apart the clocks were, in milliseconds: in each second, and during each turn of the agent's.
+    Seconds in which the gate moves do not count.
+    """
+
+    shifts: list[float]
+    open: list[float]
+    closed: list[float]
+
+    def rows(self, what: str) -> list[Row]:
+        """Three lines of the table."""
+        shift = max(self.shifts, key=abs)
+        fifth = max(1, len(self.open) // 5)
+        drift = float(np.mean(self.open[-fifth:]) - np.mean(self.open[:fifth]))
+        behind = max(self.closed) - float(np.median(self.open))
+        return [
+            Row(f"{what}: shift", f"{shift:+.1f} ms", f"within {OPEN_MS:g} ms", abs(shift) <= OPEN_MS),
+            Row(
+                f"{what}: later at the end",
+                f"{drift:+.1f} ms",
+                f"within {OPEN_MS:g} ms",
+                abs(drift) <= OPEN_MS,
+            ),
+            Row(
+                f"{what}: behind, gate closed",
+                f"{behind:.0f} ms",
+                f"≤ {CLOSED_MS:g} ms",
+                behind <= CLOSED_MS,
+            ),
+        ]
+
+
+def apart(behind_ms: Mapping[int, Sequence[float]], turns: Sequence[Turn], caller: Pcm, model: Pcm) -> Apart:
+    """``behind_ms``: what was read in each second; ``caller`` and ``model``: all audio, 8 kHz."""
+    means = {second: float(np.mean(values)) for second, values in sorted(behind_ms.items())}
+    during = [[v for n, v in means.items() if turn.begin_s + 1 <= n <= turn.end_s - 2] for turn in turns]
+    closed = [float(np.mean(values)) for values in during if values]
+    opened = [
+        v
+        for n, v in means.items()
+        if n >= SETTLE_S and not any(t.begin_s - 2 <= n <= t.end_s + 1 for t in turns)
+    ]
+    return Apart(_shifts(caller, model), opened, closed)
+
+
+def _shifts(caller: Pcm, model: Pcm) -> list[float]:
+    """Of each second of the caller's that the model was given."""
+    begin = int(SETTLE_S) * PHONE_HZ
+    head = caller[begin : begin + 4 * PHONE_HZ]
+    base = likeness(head, model)[1] - begin
+    found = []
+    for at in range(begin, len(caller) - 2 * PHONE_HZ, PHONE_HZ):
+        piece = caller[at : at + PHONE_HZ]
+        window = model[max(0, at + base - REACH) : at + base + PHONE_HZ + REACH]
+        if level_dbfs(piece) < AUDIBLE_DBFS or len(window) < PHONE_HZ + 2 * REACH:
+            continue
+        score, place = likeness(piece, window)
+        if score > ALIKE:
+            found.append((place - REACH) * 1000 / PHONE_HZ)
+    return found
+
+
+# ---------------------------------------------------------------------- real calls
+
+
+def real_clock(quick: bool) -> list[Row]:
+    """A call on a clean line and one on a bad line, side by side, for ten minutes."""
+    seconds = 25 if quick else 600
+    rows = []
+    with ThreadPoolExecutor(2) as pool:
+        lines = {"clean line": CLEAN, "bad line": BAD}
+        running = {name: pool.submit(_call, rule, seconds) for name, rule in lines.items()}
+        for name, future in running.items():
+            rows += future.result().rows(f"clock, {seconds} s, {name}")
+    return rows
+
+
+def _call(rule: Impairment, seconds: int) -> Apart:
+    with Line(from_phone=rule) as line, line.call() as call:
+        return _held(call, seconds)
+
+
+def _held(call: Call, seconds: int) -> Apart:
+    """The caller talks all the time, the agent for 5 s of every 20."""
+    said = track(corpus(6, 1))
+    call.phone.say(np.tile(said.phone, 1 + seconds * PHONE_HZ // len(said.phone)), wait=False)
+    began = time.monotonic()
+    agent = np.tile(said.model, 2)[: round(AGENT_S * MODEL_HZ)].tobytes()
+    turns = []
+    while time.monotonic() - began + AGENT_EVERY_S <= seconds:
+        time.sleep(AGENT_EVERY_S - AGENT_S)
+        turns.append(Turn(time.monotonic() - began, time.monotonic() - began + AGENT_S))
+        call.session.say(agent)
+        time.sleep(AGENT_S)
+        tell(f"{time.monotonic() - began:.0f} of {seconds} s on the line")
+    time.sleep(SETTLE_S)
+    sent = [p for p in call.phone.trace().packets if p.from_phone and not p.rtcp]
+    times = [p.time for p in sent]
+    behind = defaultdict(list)
+    for when, samples in call.session.arrivals:
+        caller_ms = bisect.bisect_right(times, when) * FRAME * 1000 / PHONE_HZ
+        behind[int(when - began)].append(caller_ms - samples * 1000 / MODEL_HZ)
+    received = np.frombuffer(bytes(call.session.received), "<i2")
+    caller = np.concatenate([decode(p.payload, p.payload_type) for p in sent])
+    return apart(behind, turns, caller, received[::3])
+
+
+# ---------------------------------------------------------------------- virtual time
+
+
+def virtual_clock(quick: bool) -> list[Row]:
+    """The pure uplink for ten minutes on a bad line; the caller's clock is off as well."""
+    seconds = 120 if quick else 600
+    rows = []
+    for skew in (SKEW, -SKEW):
+        what = f"clock, {seconds} s of virtual time, bad line, caller's {skew * 1e6:+.0f} ppm"
+        rows += _virtual(skew, seconds).rows(what)
+    return rows
+
+
+def _virtual(skew: float, seconds: int) -> Apart:
+    uplink = Uplink(UplinkParams(ULAW, None, 40, VadParams(), BargeInParams()))
+    uplink.start(0.0)
+    noise = np.random.default_rng(1).normal(0, 3000, seconds * PHONE_HZ).astype(np.int16)
+    arrivals = deque(sorted(_arrivals(noise, skew)))
+    begins = np.arange(AGENT_EVERY_S - AGENT_S, seconds - AGENT_S, AGENT_EVERY_S)
+    turns = [Turn(float(begin), float(begin) + AGENT_S) for begin in begins]
+    closing = {round(turn.begin_s / TICK_S) for turn in turns}
+    opening = {round(turn.end_s / TICK_S) for turn in turns}
+    got = bytearray()
+    behind = defaultdict(list)
+    for tick in range(round(seconds / TICK_S)):
+        now = tick * TICK_S
+        if tick in closing:
+            uplink.close_gate()
+        if tick in opening:
+            uplink.open_gate()
+        while arrivals and arrivals[0][0] <= now:
+            when, datagram = arrivals.popleft()
+            got += uplink.datagram(datagram, when)
+            caller_ms = when * (1 + skew) // TICK_S * TICK_S * 1000
+            behind[int(when)].append(caller_ms - len(got) / 2 * 1000 / MODEL_HZ)
+        got += uplink.tick(now)
+    return apart(behind, turns, noise, np.frombuffer(bytes(got), "<i2")[::3])
+
+
+def _arrivals(pcm: Pcm, skew: float) -> Iterator[tuple[float, bytes]]:
+    """When each datagram of the caller's comes, on the bad line; not in order."""
+    rng = random.Random(1)
+    spoiler = Spoiler(rng)
+    for n in range(len(pcm) // FRAME):
+        frame = ULAW.encode(pcm[n * FRAME : (n + 1) * FRAME].tobytes())
+        datagram = pack(RtpPacket(0, False, n % 2**16, n * FRAME % 2**32, 1, frame))
+        yield from spoiler.fate(BAD, datagram, (n + 1) * TICK_S / (1 + skew))
+
+
+# ---------------------------------------------------------------------- the end of a turn
+
+
+def end_of_turn(quick: bool) -> list[Row]:
+    """The phone stops sending in the middle of a loud syllable."""
+    tries = 3 if quick else 30
+    voice = np.frombuffer(resample(synthetic_speech(6.0), MODEL_HZ, PHONE_HZ), "<i2")
+    with Line() as line, line.call() as call:
+        late = []
+        for n in range(tries):
+            late.append(_late_ms(call, voice, 1.0 + n * 0.037))
+            tell(f"{n + 1} of {tries} turns, {late[-1]:.0f} ms")
+    worst = max(late)
+    measured = f"+{np.median(late):.0f} ms, at most +{worst:.0f} ms ({tries} turns)"
+    what = f"caller's last packet → end of turn, beyond {MODEL_SILENCE_MS} ms of silence"
+    return [Row(what, measured, f"≤ +{END_OF_TURN_MS:g} ms", worst <= END_OF_TURN_MS)]
+
+
+def _late_ms(call: Call, voice: Pcm, seconds: float) -> float:
+    before = len(call.session.edges)
+    call.phone.say(voice, wait=False)
+    time.sleep(seconds)
+    call.phone.suppress()
+    edges = wait_for(
+        "the end of the turn",
+        lambda: [e for e in call.session.edges[before:] if isinstance(e[1], SpeechStopped)],
+        5,
+    )
+    sent = [p.time for p in call.phone.trace().packets if p.from_phone and not p.rtcp and p.copies]
+    call.phone.quiet()
+    time.sleep(0.2)
+    call.phone.suppress(False)
+    time.sleep(0.5)
+    return (edges[0][0] - sent[-1]) * 1000 - MODEL_SILENCE_MS
+
+
+ROWS: dict[str, Measure] = {
+    "clock": real_clock,
+    "clock-virtual": virtual_clock,
+    "end-of-turn": end_of_turn,
+}

@@ -1,0 +1,63 @@
+"""What the laboratory measures with must be right before what it measures can be."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.voice import table
+from bench.voice.row import Row
+from bench.voice.rows_clock import Turn, apart
+from bench.voice.words import Heard, interval, plain, row
+
+
+def test_what_is_written_the_same_way_is_the_same_word() -> None:
+    assert plain("It's late,  isn't it? O.K.") == "its late isnt it o k"
+
+
+def test_only_the_added_errors_count() -> None:
+    source = Heard((1, 0, 2, 0) * 30, (10,) * 120)
+    assert interval(source, source) == (0.0, 0.0)
+    worse = Heard(tuple(n + 1 for n in source.errors), source.words)
+    assert interval(worse, source) == pytest.approx((10.0, 10.0))
+    assert row("x", worse, source, 5.0, quick=False).passed is False
+    assert row("x", source, source, 2.0, quick=False).passed is True
+
+
+def test_a_few_sentences_prove_little() -> None:
+    source = Heard((0,) * 10, (10,) * 10)
+    path = Heard((3, *(0,) * 9), (10,) * 10)
+    low, high = interval(path, source)
+    assert low == 0.0
+    assert high > 5.0
+
+
+@pytest.mark.parametrize("added", [0, 400])
+def test_silence_too_much_is_a_shift(added: int) -> None:
+    caller = np.random.default_rng(1).normal(0, 3000, 8000 * 20).astype(np.int16)
+    half = len(caller) // 2
+    model = np.concatenate(
+        [np.zeros(1000, np.int16), caller[:half], np.zeros(added, np.int16), caller[half:]]
+    )
+    behind = {second: [100.0] for second in range(20)} | {10: [340.0], 11: [350.0]}
+    found = apart(behind, [Turn(8.5, 13.5)], caller, model)
+    assert max(found.shifts) == pytest.approx(added / 8)
+    assert found.closed == [345.0]
+    assert set(found.open) == {100.0}
+
+
+def test_the_table_keeps_what_was_not_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("Before.\n<!-- measured: begin -->\n<!-- measured: end -->\nAfter.\n")
+    monkeypatch.setattr(table, "PAGE", page)
+    order = ("first", "second")
+    table.write({"second": [Row("b", "1 ms", "≤ 2 ms", True)]}, order)
+    table.write({"first": [Row("a", "9 ms", "≤ 2 ms", False)]}, order)
+    table.write({"second": [Row("b", "3 ms", "", None)]}, order)
+    lines = page.read_text().splitlines()
+    assert lines[0] == "Before." and lines[-1] == "After."
+    kept = [line.split(" | ")[:5] for line in lines if line.startswith(("| first", "| second"))]
+    assert kept == [
+        ["| first", "a", "9 ms", "≤ 2 ms", "**missed**"],
+        ["| second", "b", "3 ms", "", "told"],
+    ]
