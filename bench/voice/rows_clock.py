@@ -36,7 +36,7 @@ OPEN_MS, CLOSED_MS = 20.0, 260.0
 END_OF_TURN_MS = 100.0
 BAD = Impairment(loss=0.03, jitter_ms=40, displaced=0.01)
 SETTLE_S = 3.0
-AGENT_EVERY_S, AGENT_S = 20.0, 5.0
+AGENT_EVERY_S, AGENT_S = 12.0, 5.0
 SKEW = 100e-6
 TICK_S, FRAME = 0.02, 160
 REACH = 2400
@@ -119,7 +119,7 @@ def _shifts(caller: Pcm, model: Pcm) -> list[float]:
 
 def real_clock(quick: bool) -> list[Row]:
     """A call on a clean line and one on a bad line, side by side, for ten minutes."""
-    seconds = 25 if quick else 600
+    seconds = 14 if quick else 600
     rows = []
     with ThreadPoolExecutor(2) as pool:
         lines = {"clean line": CLEAN, "bad line": BAD}
@@ -135,7 +135,7 @@ def _call(rule: Impairment, seconds: int) -> Apart:
 
 
 def _held(call: Call, seconds: int) -> Apart:
-    """The caller talks all the time, the agent for 5 s of every 20."""
+    """The caller talks all the time, the agent for 5 s of every 12."""
     said = track(corpus(6, 1))
     call.phone.say(np.tile(said.phone, 1 + seconds * PHONE_HZ // len(said.phone)), wait=False)
     began = time.monotonic()

@@ -32,7 +32,7 @@ class Plan(NamedTuple):
         return corpus(self.sentences, self.voices)
 
 
-QUICK, FULL = Plan(3, 1, 1), Plan(40, 3, 8)
+QUICK, FULL = Plan(2, 1, 1), Plan(40, 3, 8)
 
 
 def to_model(
