@@ -130,12 +130,12 @@ def real_clock(quick: bool) -> list[Row]:
 
 
 def _call(rule: Impairment, seconds: int) -> Apart:
-    with Line(from_phone=rule) as line, line.call() as call:
+    with Line(from_phone=rule, barge_in={"enabled": False}) as line, line.call() as call:
         return _held(call, seconds)
 
 
 def _held(call: Call, seconds: int) -> Apart:
-    """The caller talks all the time, the agent for 5 s of every 12."""
+    """The caller talks all the time, the agent for 5 s of every 12, whom he cannot interrupt."""
     said = track(corpus(6, 1))
     call.phone.say(np.tile(said.phone, 1 + seconds * PHONE_HZ // len(said.phone)), wait=False)
     began = time.monotonic()

@@ -16,8 +16,8 @@ from bench.voice.speech import Pcm
 from bot.offline.ears import transcribe
 
 RESAMPLED = 10_000
-QUICK_POINTS = 10.0
-"""Of thirty words each is three points, so a short run can only find what is badly broken."""
+QUICK_POINTS = 25.0
+"""Of twenty words each is five points, so a short run can only find what is badly broken."""
 
 
 class Heard(NamedTuple):

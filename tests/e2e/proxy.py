@@ -63,10 +63,12 @@ class Spoiler:
         due = max(now + (rule.delay_ms + rule.jitter_ms * chance()) / 1000, self._due)
         if rule.reorder and chance() < rule.reorder:
             return [(due + rule.reorder_ms / 1000, data)] * copies
-        self._due = due
         held = [(behind - 1, late) for behind, late in self._held]
         self._held = [(behind, late) for behind, late in held if behind]
-        return [(due, data)] * copies + [(due + JUST_AFTER_S, late) for behind, late in held if not behind]
+        after = due + JUST_AFTER_S
+        overtaken = [(after, late) for behind, late in held if not behind]
+        self._due = after if overtaken else due
+        return [(due, data)] * copies + overtaken
 
 
 class Packet(NamedTuple):

@@ -1,6 +1,8 @@
 """What the laboratory measures with must be right before what it measures can be."""
 
+from itertools import pairwise
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from bench.voice import table
 from bench.voice.row import Row
 from bench.voice.rows_clock import Turn, apart
 from bench.voice.words import Heard, interval, plain, row
+from tests.e2e.proxy import Impairment, Spoiler
 
 
 def test_what_is_written_the_same_way_is_the_same_word() -> None:
@@ -61,3 +64,13 @@ def test_the_table_keeps_what_was_not_measured_again(tmp_path: Path, monkeypatch
         ["| first", "a", "9 ms", "≤ 2 ms", "**missed**"],
         ["| second", "b", "3 ms", "", "told"],
     ]
+
+
+def test_a_displaced_packet_comes_after_the_one_or_two_behind_it() -> None:
+    rule, spoiler = Impairment(displaced=0.05, jitter_ms=40), Spoiler(Random(1))
+    fates = [fate for n in range(2000) for fate in spoiler.fate(rule, n.to_bytes(2, "big"), n * 0.02)]
+    order = [int.from_bytes(data, "big") for _, data in sorted(fates)]
+    assert len(order) > 1990  # one at the very end may still be held back
+    behind = {sum(other > n for other in order[:place]) for place, n in enumerate(order)}
+    assert behind == {0, 1, 2}
+    assert 50 < sum(a > b for a, b in pairwise(order)) < 150
