@@ -67,10 +67,10 @@ def test_the_table_keeps_what_was_not_measured_again(tmp_path: Path, monkeypatch
 
 
 def test_a_displaced_packet_comes_after_the_one_or_two_behind_it() -> None:
-    rule, spoiler = Impairment(displaced=0.05, jitter_ms=40), Spoiler(Random(1))
+    rule, spoiler = Impairment(displaced=0.01, jitter_ms=40), Spoiler(Random(1))
     fates = [fate for n in range(2000) for fate in spoiler.fate(rule, n.to_bytes(2, "big"), n * 0.02)]
     order = [int.from_bytes(data, "big") for _, data in sorted(fates)]
     assert len(order) > 1990  # one at the very end may still be held back
     behind = {sum(other > n for other in order[:place]) for place, n in enumerate(order)}
     assert behind == {0, 1, 2}
-    assert 50 < sum(a > b for a, b in pairwise(order)) < 150
+    assert 5 < sum(a > b for a, b in pairwise(order)) < 40
