@@ -7,11 +7,21 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 
 from bench import page
-from bench.voice import rows_burst, rows_clock, rows_filter, rows_fuzz, rows_pesq, rows_words, table
+from bench.voice import (
+    rows_burst,
+    rows_clock,
+    rows_delay,
+    rows_filter,
+    rows_fuzz,
+    rows_pesq,
+    rows_words,
+    table,
+)
 from bench.voice.row import Measure, Row, tell
 
 ALL: dict[str, Measure] = {
     **rows_filter.ROWS,
+    **rows_delay.ROWS,
     **rows_words.ROWS,
     **rows_pesq.ROWS,
     **rows_burst.ROWS,

@@ -2,11 +2,11 @@
 
 import pytest
 
-from bench.voice import rows_burst, rows_clock, rows_pesq, rows_words
+from bench.voice import rows_burst, rows_clock, rows_delay, rows_pesq, rows_words
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.speech, pytest.mark.timeout(240)]
 
-ROWS = {**rows_words.ROWS, **rows_pesq.ROWS, **rows_burst.ROWS, **rows_clock.ROWS}
+ROWS = {**rows_words.ROWS, **rows_pesq.ROWS, **rows_burst.ROWS, **rows_clock.ROWS, **rows_delay.ROWS}
 del ROWS["clock-virtual"]
 
 
