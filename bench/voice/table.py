@@ -7,7 +7,7 @@ from bench.child import PROJECT
 from bench.voice.row import Row
 
 PAGE = PROJECT / "docs" / "voice-quality.md"
-HEAD = ("row", "what", "measured", "bound", "", "when, of what")
+HEAD = ("row", "what", "measured", "bound", "", "when")
 MARKS = {True: "✓", False: "**missed**", None: "told"}
 
 
@@ -26,7 +26,7 @@ def text(results: Mapping[str, Sequence[Row]]) -> str:
 def write(results: Mapping[str, Sequence[Row]], order: Iterable[str]) -> None:
     """Put ``results`` into the page; what it holds of other rows stays, each with its own date."""
     kept = _lines_by_name(page.measured(PAGE))
-    when = f"{page.now()}, {page.commit()}"
+    when = page.now()
     for name, rows in results.items():
         cells = ((name, r.what, r.measured, r.bound, MARKS[r.passed], when) for r in rows)
         kept[name] = [page.table_row(line) for line in cells]
