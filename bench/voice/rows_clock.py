@@ -1,12 +1,11 @@
 """Time: the model's clock against the caller's, and the end of a turn when the caller sends nothing more.
 
-Both clocks count samples: the caller's those that left the phone, lost or not, the model's those that were
-appended. *Shift*: where a second of the caller's voice lies in the model's audio, against where the first
-lay; silence too much or too little moves it. *Behind*: how many samples the model has been given fewer than
-the caller has sent, by the mean of a second against the median of all seconds with the gate open.
+The model's clock counts the samples that it was given; the caller's is the time that passes. *Shift*: where a
+second of the caller's voice lies in the model's audio, against when it left the phone; silence too much or
+too little moves it. *Behind*: how much less the model has been given than has passed, by the mean of a
+second against the median of all seconds with the gate open.
 """
 
-import bisect
 import random
 import time
 from collections import defaultdict, deque
@@ -15,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.voice.line import Call, Line
 from bench.voice.model import MODEL_SILENCE_MS
@@ -30,7 +30,7 @@ from bot.offline.voice import synthetic_speech
 from bot.rtp.packet import RtpPacket, pack
 from tests.e2e.asterisk import wait_for
 from tests.e2e.proxy import CLEAN, Impairment, Spoiler
-from tests.e2e.sound import AUDIBLE_DBFS, Pcm, decode, level_dbfs, likeness
+from tests.e2e.sound import AUDIBLE_DBFS, Pcm, level_dbfs, likeness
 
 OPEN_MS, CLOSED_MS = 20.0, 260.0
 END_OF_TURN_MS = 100.0
@@ -84,8 +84,16 @@ class Apart(NamedTuple):
         ]
 
 
-def apart(behind_ms: Mapping[int, Sequence[float]], turns: Sequence[Turn], caller: Pcm, model: Pcm) -> Apart:
-    """``behind_ms``: what was read in each second; ``caller`` and ``model``: all audio, 8 kHz."""
+def apart(
+    behind_ms: Mapping[int, Sequence[float]],
+    turns: Sequence[Turn],
+    caller: Pcm,
+    model: Pcm,
+    late_ms: NDArray[np.float64],
+) -> Apart:
+    """``behind_ms``: what was read in each second; ``caller`` and ``model``: all audio, 8 kHz; ``late_ms``:
+    by how much the phone itself was late with each of its packets.
+    """
     means = {second: float(np.mean(values)) for second, values in sorted(behind_ms.items())}
     during = [[v for n, v in means.items() if turn.begin_s + 1 <= n <= turn.end_s - 2] for turn in turns]
     closed = [float(np.mean(values)) for values in during if values]
@@ -94,14 +102,15 @@ def apart(behind_ms: Mapping[int, Sequence[float]], turns: Sequence[Turn], calle
         for n, v in means.items()
         if n >= SETTLE_S and not any(t.begin_s - 2 <= n <= t.end_s + 1 for t in turns)
     ]
-    return Apart(_shifts(caller, model), opened, closed)
+    return Apart(_shifts(caller, model, late_ms), opened, closed)
 
 
-def _shifts(caller: Pcm, model: Pcm) -> list[float]:
+def _shifts(caller: Pcm, model: Pcm, late_ms: NDArray[np.float64]) -> list[float]:
     """Of each second of the caller's that the model was given."""
     begin = int(SETTLE_S) * PHONE_HZ
     head = caller[begin : begin + 4 * PHONE_HZ]
     base = likeness(head, model)[1] - begin
+    own_base = float(np.median(late_ms[begin // FRAME : (begin + len(head)) // FRAME]))
     found = []
     for at in range(begin, len(caller) - 2 * PHONE_HZ, PHONE_HZ):
         piece = caller[at : at + PHONE_HZ]
@@ -110,7 +119,8 @@ def _shifts(caller: Pcm, model: Pcm) -> list[float]:
             continue
         score, place = likeness(piece, window)
         if score > ALIKE:
-            found.append((place - REACH) * 1000 / PHONE_HZ)
+            own = float(np.median(late_ms[at // FRAME : (at + PHONE_HZ) // FRAME])) - own_base
+            found.append((place - REACH) * 1000 / PHONE_HZ - own)
     return found
 
 
@@ -148,15 +158,14 @@ def _held(call: Call, seconds: int) -> Apart:
         time.sleep(AGENT_S)
         tell(f"{time.monotonic() - began:.0f} of {seconds} s on the line")
     time.sleep(SETTLE_S)
-    sent = [p for p in call.phone.trace().packets if p.from_phone and not p.rtcp]
-    times = [p.time for p in sent]
+    trace = call.phone.trace()
+    sent = np.array([p.time for p in trace.packets if p.from_phone and not p.rtcp])
     behind = defaultdict(list)
     for when, samples in call.session.arrivals:
-        caller_ms = bisect.bisect_right(times, when) * FRAME * 1000 / PHONE_HZ
-        behind[int(when - began)].append(caller_ms - samples * 1000 / MODEL_HZ)
+        behind[int(when - began)].append((when - sent[0]) * 1000 - samples * 1000 / MODEL_HZ)
+    late_ms = (sent - sent[0] - TICK_S * np.arange(len(sent))) * 1000
     received = np.frombuffer(bytes(call.session.received), "<i2")
-    caller = np.concatenate([decode(p.payload, p.payload_type) for p in sent])
-    return apart(behind, turns, caller, received[::3])
+    return apart(behind, turns, trace.in_order(from_phone=True), received[::3], late_ms)
 
 
 # ---------------------------------------------------------------------- virtual time
@@ -195,7 +204,7 @@ def _virtual(skew: float, seconds: int) -> Apart:
             caller_ms = when * (1 + skew) // TICK_S * TICK_S * 1000
             behind[int(when)].append(caller_ms - len(got) / 2 * 1000 / MODEL_HZ)
         got += uplink.tick(now)
-    return apart(behind, turns, noise, np.frombuffer(bytes(got), "<i2")[::3])
+    return apart(behind, turns, noise, np.frombuffer(bytes(got), "<i2")[::3], np.zeros(len(noise) // FRAME))
 
 
 def _arrivals(pcm: Pcm, skew: float) -> Iterator[tuple[float, bytes]]:

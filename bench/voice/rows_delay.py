@@ -38,8 +38,9 @@ def _to_model(call: Call, said: Track) -> list[float]:
     """Of every packet, in milliseconds."""
     call.phone.say(said.phone)
     time.sleep(LATE_S)
-    sent = [p for p in call.phone.trace().packets if p.from_phone and not p.rtcp]
-    caller = np.concatenate([decode(p.payload, p.payload_type) for p in sent])
+    trace = call.phone.trace()
+    sent = [p for p in trace.packets if p.from_phone and not p.rtcp]
+    caller = trace.in_order(from_phone=True)
     received = np.frombuffer(bytes(call.session.received), "<i2")[::3]
     shift = likeness(said.phone, received)[1] - likeness(said.phone, caller)[1]
     times, counts = zip(*call.session.arrivals, strict=True)

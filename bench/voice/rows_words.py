@@ -93,7 +93,7 @@ def at_caller(call: Call, said: Track) -> list[Pcm]:
     """What the caller's phone received of each sentence that the agent says, 8 kHz."""
     call.session.say(said.model.tobytes())
     time.sleep(len(said.phone) / PHONE_HZ + LATE_S)
-    heard = call.phone.trace().heard()
+    heard = call.phone.trace().in_order(from_phone=False)
     return _sentences(heard, PHONE_HZ, said, heard)
 
 

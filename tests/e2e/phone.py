@@ -24,7 +24,7 @@ import numpy as np
 
 from tests.e2e.asterisk import Asterisk, HarnessError, free_port, wait_for
 from tests.e2e.proxy import Message, Packet, Relay
-from tests.e2e.sound import RATE_HZ, Pcm, audible, speak, timeline, write_wav
+from tests.e2e.sound import RATE_HZ, TABLES, Pcm, audible, decode, speak, timeline, write_wav
 
 # After a sentence the phone goes on sending silence for this long, as a phone without suppression does.
 TAIL_SECONDS = 300
@@ -139,6 +139,14 @@ class Trace:
     def said(self) -> Pcm:
         """What left the phone (before impairments), on the same time line."""
         return timeline((p for p in self.packets if p.from_phone), self.start)
+
+    def in_order(self, *, from_phone: bool) -> Pcm:
+        """What left the phone, or reached it, packet after packet, whenever each came."""
+        packets = [p for p in self.packets if p.from_phone] if from_phone else self._to_phone()
+        voices = [
+            decode(p.payload, p.payload_type) for p in packets if not p.rtcp and p.payload_type in TABLES
+        ]
+        return np.concatenate([np.zeros(0, np.int16), *voices])
 
     def record(self, path: Path) -> None:
         """A stereo WAV: the phone's user left, what was heard right."""

@@ -43,7 +43,7 @@ def test_silence_too_much_is_a_shift(added: int) -> None:
         [np.zeros(1000, np.int16), caller[:half], np.zeros(added, np.int16), caller[half:]]
     )
     behind = {second: [100.0] for second in range(20)} | {10: [340.0], 11: [350.0]}
-    found = apart(behind, [Turn(8.5, 13.5)], caller, model)
+    found = apart(behind, [Turn(8.5, 13.5)], caller, model, np.zeros(1000))
     assert max(found.shifts) == pytest.approx(added / 8)
     assert found.closed == [345.0]
     assert set(found.open) == {100.0}
