@@ -14,7 +14,7 @@ from statistics import median, quantiles
 from typing import Any
 
 from bench.bounds import Verdict
-from bench.report import machine, verdict_line
+from bench.report import verdict_line, where
 from tests.e2e.asterisk import Asterisk
 from tests.e2e.bot import Bot, Model
 from tests.e2e.phone import Phone
@@ -27,7 +27,7 @@ GREETING = "Hello, this is Harbour Bikes. How can I help you?"
 
 def main() -> int:
     """1 when a bound is missed."""
-    print(machine(), flush=True)
+    print(where(), flush=True)
     kept = []
     with Asterisk() as asterisk, tempfile.TemporaryDirectory(prefix="voicebot-bench-") as folder:
         audio = Path(folder) / "greeting.wav"
