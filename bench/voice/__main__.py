@@ -3,8 +3,6 @@
 import argparse
 import multiprocessing
 import sys
-import time
-import traceback
 from concurrent.futures import ProcessPoolExecutor
 
 from bench import page
@@ -18,7 +16,7 @@ from bench.voice import (
     rows_words,
     table,
 )
-from bench.voice.row import Measure, Row, tell
+from bench.voice.row import Measure, Row, measure
 
 ALL: dict[str, Measure] = {
     **rows_filter.ROWS,
@@ -46,27 +44,17 @@ def main() -> int:
     results: dict[str, list[Row]] = {}
     names = [name for name in ALL if name in (arguments.only or ALL)]
     with ProcessPoolExecutor(len(BESIDE), multiprocessing.get_context("spawn")) as pool:
-        beside = {name: pool.submit(measure, name, arguments.quick) for name in names if name in BESIDE}
+        beside = {
+            name: pool.submit(measure, name, ALL[name], arguments.quick) for name in names if name in BESIDE
+        }
         alone = (name for name in names if name not in BESIDE)
         for name in (*alone, *beside):
-            results[name] = beside[name].result() if name in beside else measure(name, arguments.quick)
+            done = beside.get(name)
+            results[name] = done.result() if done else measure(name, ALL[name], arguments.quick)
             if arguments.write:
                 table.write({name: results[name]}, ALL)
     print(f"\n{table.text({name: results[name] for name in names})}")
     return 0 if all(row.passed is not False for rows in results.values() for row in rows) else 1
-
-
-def measure(name: str, quick: bool) -> list[Row]:
-    """A row that cannot be measured is missed, and costs the others nothing."""
-    began = time.monotonic()
-    tell(f"{name} …")
-    try:
-        rows = ALL[name](quick)
-    except Exception as error:
-        rows = [Row(name, f"could not be measured: {str(error).splitlines()[0]}", "", False)]
-        traceback.print_exc()
-    tell(f"{name}: {time.monotonic() - began:.0f} s")
-    return rows
 
 
 if __name__ == "__main__":

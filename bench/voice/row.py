@@ -6,6 +6,8 @@ bound where a short run can hold it.
 """
 
 import sys
+import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,3 +34,16 @@ def tell(progress: str) -> None:
         print(f"\r\033[K  {progress}", end="", file=sys.stderr, flush=True)
     else:
         print(f"  {progress}", file=sys.stderr, flush=True)
+
+
+def measure(name: str, rows: Measure, quick: bool) -> list[Row]:
+    """A row that cannot be measured is missed, and costs the others nothing."""
+    began = time.monotonic()
+    tell(f"{name} …")
+    try:
+        found = rows(quick)
+    except Exception as error:
+        found = [Row(name, f"could not be measured: {str(error).splitlines()[:1]}", "", False)]
+        traceback.print_exc()
+    tell(f"{name}: {time.monotonic() - began:.0f} s")
+    return found
