@@ -10,7 +10,7 @@ from bot.ari import AriClient
 from bot.call.call import House
 from bot.call.controller import Controller
 from bot.config.load import Loaded
-from bot.config.settings import Settings
+from bot.config.settings import Calls, Settings
 from bot.errors import AriError, ModelError
 from bot.log import get_logger
 from bot.media.pacer import Pacer
@@ -120,7 +120,7 @@ async def _serve(
         log.info("ready", app=settings.asterisk.app, web_port=web.port)
         await signals.asked.wait()
         log.info("draining", calls=len(controller.calls))
-        await _drain(controller, signals, settings.calls.drain_timeout)
+        await _drain(controller, signals, settings.calls)
         listening.cancel()  # first: a caller who comes now is the dialplan's
         await asyncio.wait([listening])
         warming.cancel()
@@ -139,8 +139,8 @@ async def _greet_asterisk(ari: AriClient) -> None:
         log.warning("asterisk_away", error=str(error))
 
 
-async def _drain(controller: Controller, signals: Signals, timeout: float) -> None:
-    drained = asyncio.create_task(controller.drain(timeout))
+async def _drain(controller: Controller, signals: Signals, calls: Calls) -> None:
+    drained = asyncio.create_task(controller.drain(calls.drain_timeout, calls.last_word))
     forced = asyncio.create_task(signals.at_once.wait())
     await asyncio.wait([drained, forced], return_when=asyncio.FIRST_COMPLETED)
     for task in (drained, forced):

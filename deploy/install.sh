@@ -114,8 +114,9 @@ TEXT
     if systemd_runs; then
         systemctl daemon-reload
         systemctl enable --quiet voicebot.service
-        if [ "$lock" = offline ] || [ -s $CONFIG_DIR/secrets/openai_api_key ]; then
-            say "starting the service (calls in progress are waited for)"
+        if [ "$lock" = offline ] || [ -s $CONFIG_DIR/secrets/openai_api_key ] ||
+            systemctl is-active --quiet voicebot.service; then
+            say "starting the service (calls in progress may take up to 90 s to end; new ones are the dialplan's meanwhile)"
             systemctl restart voicebot.service
         else
             say "not started yet: there is no key, nor the embedded model"

@@ -41,6 +41,11 @@ STATISTICS_FIRST_S = 6.0
 STATISTICS_EVERY_S = 10.0
 GOODBYE_AT_LIMIT = "The call has reached its time limit. Say so in one short sentence, and say goodbye."
 
+WORD_AT_SHUTDOWN = (
+    "You have to leave this call now. Say in the language of the call: "
+    '"I am sorry, I have to leave this call now. Please hold the line."'
+)
+
 
 @dataclass(frozen=True, slots=True)
 class House:
@@ -102,11 +107,11 @@ class Call:
                 raise
             finally:
                 limit.cancel()
-                await self._release(self.departure or self._cut_short())
+                await _to_the_end(self._release(self.departure or self._cut_short()))
 
     def _cut_short(self) -> Departure:
         """A task of the call failed, or the service stops; unless it had ended by itself just then."""
-        if self._ended.done():
+        if self._ended.done() and not self._ended.cancelled():  # cancelling ``run`` cancels what it awaits
             return self._ended.result()
         return Departure("continue", "bot", self.interruption, variables=refused(self.interruption))
 
@@ -257,7 +262,14 @@ class Call:
         self._end(departure)
 
     def _time_is_up(self) -> None:
-        departure = Departure("hangup", "bot", "max_call_seconds", say=GOODBYE_AT_LIMIT)
+        self._leave(Departure("hangup", "bot", "max_call_seconds", say=GOODBYE_AT_LIMIT))
+
+    def shut_down(self) -> None:
+        """The service stops: a word to the caller, then the dialplan goes on."""
+        why = "shutdown"
+        self._leave(Departure("continue", "bot", why, say=WORD_AT_SHUTDOWN, variables=refused(why)))
+
+    def _leave(self, departure: Departure) -> None:
         if self.conversation is not None:
             self.conversation.leave(departure)
         else:
@@ -306,6 +318,16 @@ class Call:
             await self._model.close()
         if self._recorder is not None:
             await self._recorder.close()
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Carry ``work`` out even when the service stops in the middle of it."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
 
 def refused(why: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Protocol
 
 import structlog
@@ -68,14 +69,23 @@ class Controller:
                 for call in self.calls.values():
                     call.interruption = "shutdown"
 
-    async def drain(self, timeout: float) -> None:
-        """Let no new call in, and wait for the present ones to end by themselves."""
+    async def drain(self, timeout: float, last_word: float) -> None:
+        """Let no new call in. The present ones may end by themselves for ``timeout`` seconds; the rest are
+        told that they must go, which may take ``last_word`` seconds."""
         self.draining = True
-        try:
-            async with asyncio.timeout(timeout):
+        if await self._idle_within(timeout):
+            return
+        log.warning("drain_timeout", calls=len(self.calls))
+        for call in tuple(self.calls.values()):
+            call.shut_down()
+        if not await self._idle_within(last_word):
+            log.warning("last_word_timeout", calls=len(self.calls))
+
+    async def _idle_within(self, seconds: float) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
                 await self._idle.wait()
-        except TimeoutError:
-            log.warning("drain_timeout", calls=len(self.calls))
+        return self._idle.is_set()
 
     # ------------------------------------------------------------------ Asterisk's events
 

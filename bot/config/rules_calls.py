@@ -8,6 +8,7 @@ from bot.config.problem import Finding, Path, warning
 from bot.config.profile import PLACEHOLDERS, placeholders
 from bot.config.rules import Rule, Subject, near
 from bot.errors import ConfigError
+from bot.config.settings import LAST_WORD_S, RELEASE_S
 
 SESSION_LIMIT_S = 3600
 """OpenAI ends a Realtime session after 60 minutes."""
@@ -22,6 +23,21 @@ def call_times(subject: Subject) -> Iterator[Finding]:
     elif calls.max_call_seconds > SESSION_LIMIT_S and subject.provider == "openai":
         message = f"{calls.max_call_seconds:g} is longer than a Realtime session may last (60 minutes)"
         yield warning(path, message, "use 3600 or less")
+
+
+def stop_grace(subject: Subject) -> Iterator[Finding]:
+    calls = subject.settings.calls
+    needed = calls.drain_timeout + LAST_WORD_S + RELEASE_S
+    if calls.stop_grace < needed:
+        message = (
+            f"{calls.drain_timeout:g} s, {LAST_WORD_S:g} s for a last word and {RELEASE_S:g} s to let go "
+            f"are more than calls.stop_grace ({calls.stop_grace:g} s), after which the service is killed"
+        )
+        remedy = (
+            f"lower it, or let {needed:g} s pass: TimeoutStopSec of the unit (systemctl edit voicebot), or "
+            "STOP_GRACE of docker-compose.yml, and calls.stop_grace the same"
+        )
+        yield warning(("calls", "drain_timeout"), message, remedy)
 
 
 def time_zone(subject: Subject) -> Iterator[Finding]:
@@ -107,6 +123,7 @@ def agent_recordings(subject: Subject) -> Iterator[Finding]:
 
 RULES: tuple[Rule, ...] = (
     call_times,
+    stop_grace,
     time_zone,
     agent_matches,
     agent_tools,

@@ -157,13 +157,25 @@ class Agent(Model):
     barge_in: BargeIn | None = None
 
 
+#: What stopping takes beyond ``drain_timeout``: a word to those still talking, then hang-up and files.
+LAST_WORD_S, RELEASE_S = 20.0, 10.0
+
+
 class Calls(Model):
+    """``stop_grace`` is how long whoever stops the service waits before it is killed: systemd, Docker."""
+
     max_calls: Annotated[int, Field(ge=1)] = 100
     max_call_seconds: Seconds = 3600
     ring_timeout: Seconds = 20
     drain_timeout: Seconds = 60
+    stop_grace: Seconds = 90
     variables: tuple[str, ...] = ()
     time_zone: str = "UTC"
+
+    @property
+    def last_word(self) -> float:
+        """Seconds for a word to those who still talk after ``drain_timeout``: what the grace leaves."""
+        return max(0.0, min(LAST_WORD_S, self.stop_grace - self.drain_timeout - RELEASE_S))
 
 
 class Outbound(Model):

@@ -98,7 +98,10 @@ class CallStore:
     # ------------------------------------------------------------------ in the thread
 
     async def _run(self, function: Any, *args: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, function, *args)
+        # What was asked for is done, and before ``close``, even when who asked is cancelled.
+        return await asyncio.shield(
+            asyncio.get_running_loop().run_in_executor(self._executor, function, *args)
+        )
 
     def _open(self) -> None:
         Path(self._path).parent.mkdir(parents=True, exist_ok=True)

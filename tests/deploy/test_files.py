@@ -9,22 +9,23 @@ import subprocess
 import pytest
 import yaml
 
-from bot.config.settings import Settings
+from bot.config.settings import LAST_WORD_S, Settings
 from tests.e2e.asterisk import PROJECT
 
 UNIT = PROJECT / "deploy" / "voicebot.service"
 COMPOSE = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())
-# After the drain: the last words, hang-up, and the way out.
-GOODBYE_SECONDS = 20
 
 
 def test_time_to_stop_fits_the_drain() -> None:
-    needed = Settings().calls.drain_timeout + GOODBYE_SECONDS
-    grace = COMPOSE["services"]["bot"]["stop_grace_period"]
+    """One figure, and in it the drain, a last word, and the way out."""
+    calls = Settings().calls
+    assert calls.last_word == LAST_WORD_S
     found = re.search(r"(?m)^TimeoutStopSec=(\d+)$", UNIT.read_text())
     assert found is not None
-    assert int(grace.removesuffix("s")) >= needed
-    assert int(found[1]) >= needed
+    assert int(found[1]) == calls.stop_grace
+    bot = COMPOSE["services"]["bot"]
+    assert bot["stop_grace_period"] == "${STOP_GRACE:-90}s"
+    assert bot["environment"]["STOP_GRACE"] == f"${{STOP_GRACE:-{calls.stop_grace:g}}}"
 
 
 def test_only_the_bot_starts_without_a_profile() -> None:

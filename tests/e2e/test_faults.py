@@ -205,23 +205,6 @@ def test_what_a_killed_bot_left_is_swept_away(
         bot.__exit__()
 
 
-def test_sigterm_drains_and_the_dialplan_takes_new_calls(
-    asterisk: Asterisk, make_phone: MakePhone, model: Model
-) -> None:
-    with Bot(asterisk, model.url) as bot:
-        first, second = make_phone(), make_phone("201")
-        first.dial("100")
-        first.wait_heard(5)
-        assert bot.process is not None
-        bot.process.terminate()
-        bot.wait_logged("draining")
-        second.dial("100")
-        assert second.wait_closed(20).ended_by == "asterisk"
-        assert first.trace().ended is None, "the call in progress goes on"
-        first.hangup()
-        assert bot.process.wait(15) == 0
-
-
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
