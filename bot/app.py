@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
+from bot.addresses import address_doubts
 from bot.ari import AriClient
 from bot.call.call import House
 from bot.call.controller import Controller
@@ -113,7 +114,7 @@ async def _serve(
         serving = group.create_task(controller.run(house))
         listening = group.create_task(ari.run())
         warming = group.create_task(warm.run())
-        await _greet_asterisk(ari)
+        await _greet_asterisk(ari, settings)
         # What has been built stays: the collector need not look through it again in the middle of calls.
         gc.collect()
         gc.freeze()
@@ -127,8 +128,10 @@ async def _serve(
         serving.cancel()
 
 
-async def _greet_asterisk(ari: AriClient) -> None:
+async def _greet_asterisk(ari: AriClient, settings: Settings) -> None:
     """An Asterisk that is away may come back; one that lacks what calls need is named."""
+    for doubt in await asyncio.to_thread(address_doubts, settings.asterisk.url, settings.media.rtp):
+        log.warning("address_doubtful", doubt=doubt)
     try:
         await ari.wait_connected(ASTERISK_WITHIN_S)
         for finding in await check_asterisk(ari):

@@ -150,6 +150,7 @@ def examine(settings: Settings, files: AsteriskFiles, extension: str) -> Iterato
     yield from _examine_modules(files)
     yield from _examine_dialplan(settings, files, extension)
     yield from _examine_rtp(settings, files)
+    yield from _examine_addresses(files)
 
 
 def _examine_http(settings: Settings, files: AsteriskFiles) -> Iterator[Finding]:
@@ -249,6 +250,40 @@ def _examine_rtp(settings: Settings, files: AsteriskFiles) -> Iterator[Finding]:
         yield Finding(False, "rtp.conf", f"{theirs} hold all of media.rtp.ports {ours.ports}: {remedy}")
     else:
         yield Finding(True, "rtp.conf", f"{theirs} leave room for media.rtp.ports {ours.ports}")
+
+
+def _examine_addresses(files: AsteriskFiles) -> Iterator[Finding]:
+    """What phones outside are told, where this PBX is behind NAT."""
+    for section in files.read("pjsip.conf"):
+        transport = dict(section.entries)
+        if transport.get("type") != "transport" or section.template:
+            continue
+        signalling, media = (transport.get(f"external_{what}_address") for what in ("signaling", "media"))
+        where = f"[{section.name}]"
+        if not signalling and not media:
+            message = f"{where} names no external address: right unless this PBX is behind NAT"
+            yield Finding(True, "pjsip.conf", f"{message} (docs/existing-pbx.md)")
+        elif not signalling or not media:
+            missing = "external_signaling_address" if media else "external_media_address"
+            yield Finding(
+                False, "pjsip.conf", f"{where} has one external address of two: set {missing} as well"
+            )
+        elif not transport.get("local_net"):
+            message = f"{where} has external addresses for every phone: set local_net for those inside"
+            yield Finding(False, "pjsip.conf", f"{message}, this PBX's own network among them")
+        elif private := next((one for one in (signalling, media) if _is_private(one)), ""):
+            message = f"{where}: {private} is a private address, which phones outside do not reach"
+            yield Finding(False, "pjsip.conf", f"{message}: set the address that NAT has outside")
+        else:
+            yield Finding(True, "pjsip.conf", f"{where} tells phones outside {signalling}, media {media}")
+
+
+def _is_private(address: str) -> bool:
+    """A network of one's own (RFC 1918, or this machine); a name is taken for a public one."""
+    networks = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8")
+    return _is_address(address) and any(
+        ipaddress.ip_address(address) in ipaddress.ip_network(network) for network in networks
+    )
 
 
 def _matches(files: AsteriskFiles, section: str, pattern: re.Pattern[str]) -> bool:

@@ -3,6 +3,7 @@
 import re
 
 from bot.ari import AriClient
+from bot.errors import AriError, AriRefused
 
 #: ExternalMedia came with 16.6.
 OLDEST = (16, 6)
@@ -18,7 +19,16 @@ MODULES = {
 
 async def check_asterisk(ari: AriClient) -> list[str]:
     """What is missing; empty when all is there. Raises AriError when Asterisk does not answer."""
-    version = str((await ari.asterisk.get_info()).get("system", {}).get("version", ""))
+    try:
+        info = await ari.asterisk.get_info()
+    except AriRefused as error:
+        if error.status != 404:
+            raise
+        raise AriError(
+            "a web server answers, but it has no ARI",
+            remedy="compare asterisk.url (ARI_URL) with bindport in http.conf; in ari.conf set enabled=yes",
+        ) from error
+    version = str(info.get("system", {}).get("version", ""))
     findings = []
     numbers = re.search(r"(\d+)\.(\d+)", version)
     if numbers and (int(numbers[1]), int(numbers[2])) < OLDEST:

@@ -14,6 +14,7 @@ PURE = (
     "bot/audio/",
     "bot/ari/events.py",
     "bot/ari/models.py",
+    "bot/media/silence.py",
     "bot/realtime/events.py",
     "bot/realtime/dialects.py",
     "bot/realtime/session.py",

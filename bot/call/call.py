@@ -26,7 +26,8 @@ from bot.config.settings import Settings
 from bot.errors import AriError, ModelError, ProtocolError, ResourceError
 from bot.log import get_logger
 from bot.media.pacer import Pacer
-from bot.media.rtp import PortPool, RtpSocket, open_rtp
+from bot.media.rtp import Address, PortPool, RtpSocket, open_rtp
+from bot.media.silence import why_silent
 from bot.realtime.client import Endpoint, RealtimeClient
 from bot.realtime.events import Event
 from bot.realtime.warm import WarmSessions
@@ -39,6 +40,8 @@ DELAY_EVERY_S = 0.5
 #: RTCP brings figures every 5 s; a caller who hangs up takes them along, so they are asked for meanwhile.
 STATISTICS_FIRST_S = 6.0
 STATISTICS_EVERY_S = 10.0
+#: A call that has brought no packet by then is silent for a reason that lies outside.
+SILENT_AFTER_S = 3.0
 GOODBYE_AT_LIMIT = "The call has reached its time limit. Say so in one short sentence, and say goodbye."
 
 WORD_AT_SHUTDOWN = (
@@ -199,6 +202,17 @@ class Call:
         self._spawn(self._watch_phone())
         self.conversation.start_media()
         self._house.pacer.add(self.conversation)
+        self._spawn(self._watch_arrival(self._socket, remote))
+
+    async def _watch_arrival(self, socket: RtpSocket, announced: Address) -> None:
+        await asyncio.sleep(SILENT_AFTER_S)
+        if not socket.heard:
+            await self.leg.ask_statistics()
+            phone_packets = self.leg.rtp_statistics.get("rxcount")
+            rtp = self._house.settings.media.rtp
+            external = rtp.external_host, socket.port
+            cause = why_silent(external, announced, socket.stranger, rtp.ports, phone_packets)
+            log.error("no_audio_from_asterisk", after_s=SILENT_AFTER_S, cause=cause)
 
     async def _watch_phone(self) -> None:
         await asyncio.sleep(STATISTICS_FIRST_S)

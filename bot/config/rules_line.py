@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from bot.config.problem import Finding, Path, warning
 from bot.config.profile import resolve
@@ -72,12 +73,19 @@ def rtp_source(subject: Subject) -> Iterator[Finding]:
 
 def rtp_external_host(subject: Subject) -> Iterator[Finding]:
     rtp, path = subject.settings.media.rtp, ("media", "rtp", "external_host")
+    asterisk = urlsplit(subject.settings.asterisk.url).hostname or "127.0.0.1"
     if rtp.external_host in ("", "0.0.0.0", "::"):
         message = f"{rtp.external_host or 'empty'} is no address that Asterisk can send to"
         yield Finding(path, message, "name this machine's address as Asterisk sees it")
     elif not _is_loopback(rtp.bind) and _is_loopback(rtp.external_host):
         message = f"{rtp.external_host} makes Asterisk send the audio to itself, while bind is {rtp.bind}"
         yield warning(path, message, "name this machine's address as Asterisk sees it")
+    elif _is_loopback(rtp.external_host) and not _is_loopback(asterisk):
+        message = f"{rtp.external_host} makes Asterisk at {asterisk} send the audio to itself"
+        remedy = (
+            "name this machine's address as Asterisk sees it, and in bind too; on one machine this is well"
+        )
+        yield warning(path, message, remedy)
 
 
 def exposed(subject: Subject) -> Iterator[Finding]:

@@ -52,6 +52,7 @@ class RtpSocket(asyncio.DatagramProtocol):
     ) -> None:
         self.port = port
         self.rejected = 0
+        self.stranger: Address | None = None  # who was rejected last, after Asterisk named its address
         self._pool = pool
         self._source_rule = source
         self._on_datagram = on_datagram
@@ -66,6 +67,11 @@ class RtpSocket(asyncio.DatagramProtocol):
         self._announced = remote
         if not self._latched:
             self._remote = remote
+
+    @property
+    def heard(self) -> bool:
+        """Whether a packet of the right source has come."""
+        return self._latched
 
     def send(self, packet: bytes) -> None:
         if self._transport is not None and self._remote is not None:
@@ -88,6 +94,7 @@ class RtpSocket(asyncio.DatagramProtocol):
         if addr != self._remote:
             if self._latched or self._source_rule != "first":
                 self.rejected += 1
+                self.stranger = addr if self._announced else None
                 return
             log.warning("rtp_source_differs", announced=self._announced, taken=addr)
             self._remote = addr

@@ -79,6 +79,7 @@ FOUND: list[tuple[dict[str, object], str, str, str]] = [
     (rtp(source="first"), "warning", "media.rtp.source", "`announced` takes only"),
     (rtp(external_host="0.0.0.0"), "error", "media.rtp.external_host", "no address that Asterisk"),
     (rtp(bind="192.0.2.1"), "warning", "media.rtp.external_host", "send the audio to itself"),
+    ({"asterisk": {"url": "http://pbx:8088"}}, "warning", "media.rtp.external_host", "Asterisk at pbx send"),
     (rtp(bind="::"), "warning", "media.rtp.bind", "to the network"),
     ({"web": {"bind": "0.0.0.0"}}, "warning", "web.bind", "without a password"),
     ({"calls": {"max_call_seconds": 0}}, "error", "calls.max_call_seconds", "end every call"),

@@ -1,10 +1,13 @@
-"""A phone behind NAT, a PBX behind another, and the bot on another host: a spoken call, heard both ways.
+"""A phone behind NAT, a PBX behind another, and the bot on another host: spoken calls, heard both ways.
 
     python -m tests.deploy.nat
 
     phone ── NAT 203.0.113.2 ── 203.0.113.1 NAT ── PBX ── bot
+                                 198.51.100.1 ┘
+                                              └ 198.51.100.2 NAT ── the other bot
 
-Every machine is a network namespace; this process stands on the PBX, whose NAT forwards SIP and RTP to it.
+Every machine is a network namespace; this process stands on the PBX, whose NAT forwards SIP, RTP and ARI.
+The other bot is behind a NAT of its own, and Asterisk tells it an address that it cannot reach.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -31,7 +35,9 @@ PBX_TO_BOT, BOT = "10.77.0.1", "10.77.0.2"
 PBX, GATE_INSIDE = "10.88.0.2", "10.88.0.1"
 GATE_OUTSIDE, NAT_OUTSIDE = "203.0.113.1", "203.0.113.2"
 NAT_INSIDE, PHONE = "192.168.77.1", "192.168.77.2"
-SIP_PORT, RTP = 5060, "10000-10199"
+GATE_TO_BOT, BOT_NAT = "198.51.100.1", "198.51.100.2"
+BOT_NAT_INSIDE, FAR_BOT = "10.99.0.1", "10.99.0.2"
+SIP_PORT, RTP, BOT_RTP = 5060, "10000-10199", "20000-21999"
 READY_SECONDS = 60.0
 
 
@@ -83,44 +89,87 @@ def inside(name: str, *command: str | Path) -> list[str]:
     return ["nsenter", f"--net=/run/netns/{name}", *map(str, command)]
 
 
-def build(net: Net) -> tuple[str, str]:
-    """The machines and cables of the picture above; the names of the bot's and the phone's."""
+def build(net: Net) -> tuple[str, str, str]:
+    """The machines and cables of the picture above; the names of the bots' and the phone's."""
     run(["ip", "link", "set", "lo", "up"])
     bot, gate, router, phone = (net.machine(name) for name in ("bot", "gate", "nat", "phone"))
+    far_router, far_bot = net.machine("nat2"), net.machine("bot2")
     net.cable("", PBX_TO_BOT, bot, BOT)
     net.cable("", PBX, gate, GATE_INSIDE)
     net.cable(gate, GATE_OUTSIDE, router, NAT_OUTSIDE)
     net.cable(router, NAT_INSIDE, phone, PHONE)
+    net.cable(gate, GATE_TO_BOT, far_router, BOT_NAT)
+    net.cable(far_router, BOT_NAT_INSIDE, far_bot, FAR_BOT)
     run(["ip", "route", "add", "default", "via", GATE_INSIDE])
     run(["ip", "-n", phone, "route", "add", "default", "via", NAT_INSIDE])
-    for name, private in ((gate, "10.88.0.0/24"), (router, "192.168.77.0/24")):
-        run(inside(name, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"))
-        rule = ["-s", private, "-d", "203.0.113.0/24", "-j", "MASQUERADE"]
-        run(inside(name, "iptables", "-t", "nat", "-A", "POSTROUTING", *rule))
-    for ports in (str(SIP_PORT), RTP.replace("-", ":")):
-        rule = ["-d", GATE_OUTSIDE, "-p", "udp", "--dport", ports, "-j", "DNAT", "--to-destination", PBX]
-        run(inside(gate, "iptables", "-t", "nat", "-A", "PREROUTING", *rule))
-    return bot, phone
+    run(["ip", "-n", far_bot, "route", "add", "default", "via", BOT_NAT_INSIDE])
+    hide(gate, "10.88.0.0/24")
+    hide(router, "192.168.77.0/24")
+    hide(far_router, "10.99.0.0/24")
+    forward(gate, GATE_OUTSIDE, "udp", str(SIP_PORT), PBX)
+    for outside in (GATE_OUTSIDE, GATE_TO_BOT):
+        forward(gate, outside, "udp", RTP, PBX)
+    forward(gate, GATE_TO_BOT, "tcp", "8088", PBX)
+    forward(far_router, BOT_NAT, "udp", BOT_RTP, FAR_BOT)
+    return bot, far_bot, phone
+
+
+def hide(router: str, private: str) -> None:
+    """What comes from ``private`` leaves with an address of the router's own."""
+    run(inside(router, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"))
+    for public in ("203.0.113.0/24", "198.51.100.0/24"):
+        rule = ["-s", private, "-d", public, "-j", "MASQUERADE"]
+        run(inside(router, "iptables", "-t", "nat", "-A", "POSTROUTING", *rule))
+
+
+def forward(router: str, outside: str, protocol: str, ports: str, to: str) -> None:
+    rule = ["-d", outside, "-p", protocol, "--dport", ports.replace("-", ":")]
+    run(inside(router, "iptables", "-t", "nat", "-A", "PREROUTING", *rule, "-j", "DNAT", "--to", to))
+
+
+@dataclass(frozen=True)
+class Place:
+    """A machine for the bot, and the addresses that fit it."""
+
+    machine: str
+    asterisk: str
+    bind: str
+    external_host: str
+    source: str = "announced"
+
+    def configure(self, folder: Path) -> Path:
+        rtp = {
+            "bind": self.bind,
+            "external_host": self.external_host,
+            "source": self.source,
+            "ports": BOT_RTP,
+        }
+        settings = {
+            "provider_name": "offline",
+            "asterisk": {"url": f"http://{self.asterisk}:8088"},
+            "media": {"rtp": rtp},
+            "records": {"database": str(folder / "calls.sqlite")},
+            "agents": {"default": {"greeting": "Hello! How can I help you today?"}},
+        }
+        config = folder / "config.yaml"
+        config.write_text(yaml.safe_dump(settings))
+        return config
+
+    def command(self, *command: str | Path) -> list[str]:
+        return inside(self.machine, sys.executable, "-m", "bot", *command)
 
 
 @contextmanager
-def running_bot(where: str, folder: Path, password: str) -> Iterator[Path]:
-    """The bot with its embedded model on the machine ``where``; yields its log."""
-    settings = {
-        "provider_name": "offline",
-        "asterisk": {"url": f"http://{PBX_TO_BOT}:8088"},
-        "media": {"rtp": {"bind": BOT, "external_host": BOT}},
-        "records": {"database": str(folder / "calls.sqlite")},
-        "agents": {"default": {"greeting": "Hello! How can I help you today?"}},
-    }
-    config, log = folder / "config.yaml", folder / "bot.log"
-    config.write_text(yaml.safe_dump(settings))
-    command = inside(
-        where, "setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "bot", "run", "-c", config
-    )
+def running_bot(place: Place, folder: Path, password: str) -> Iterator[Path]:
+    """The bot with its embedded model; yields its log."""
+    config, log = place.configure(folder), folder / "bot.log"
     with log.open("wb") as file:
         process = subprocess.Popen(
-            command, cwd=PROJECT, env={**os.environ, "ARI_PASSWORD": password}, stdout=file, stderr=file
+            ["setpriv", "--pdeathsig", "KILL", *place.command("run", "-c", config)],
+            cwd=PROJECT,
+            env={**os.environ, "ARI_PASSWORD": password},
+            stdout=file,
+            stderr=file,
         )
     try:
         wait_for("the bot to be ready", lambda: "[app] app=" in log.read_text(), READY_SECONDS, 0.2)
@@ -134,25 +183,49 @@ def running_bot(where: str, folder: Path, password: str) -> Iterator[Path]:
             process.wait()
 
 
+def check(place: Place, folder: Path, password: str, wanted: str) -> None:
+    """``voicebot check --live`` on the bot's machine says what is ``wanted``."""
+    command = place.command("check", "--live", "-c", place.configure(folder))
+    words = run(command, env={"ARI_PASSWORD": password}, check=False)
+    if wanted not in words:
+        raise HarnessError(f"check --live does not say «{wanted}»:\n{words}")
+    print(f"  {next(line for line in words.splitlines() if wanted in line)}")
+
+
+def call(place: Place, folder: Path, asterisk: Asterisk, phone: str) -> None:
+    """A spoken call, judged by ear at the phone."""
+    secret = folder / "secret"
+    secret.write_text(asterisk.phone_password())
+    talk = ["-m", "tests.deploy.talk", "--server", GATE_OUTSIDE, "--secret", str(secret)]
+    with running_bot(place, folder, asterisk.ari_password) as log:
+        try:
+            print(f"  {json.loads(run(inside(phone, sys.executable, *talk)).splitlines()[-1])}")
+        except HarnessError as error:
+            raise HarnessError(f"{error}\n{log.read_text()[-3000:]}\n{asterisk.log_tail(30)}") from error
+
+
 def try_out() -> None:
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="voicebot-nat-", dir="/tmp"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         net = Net()
         stack.callback(net.close)
-        bot, phone = build(net)
+        bot, far_bot, phone = build(net)
+        near = Place(bot, PBX_TO_BOT, BOT, BOT)
+        far = Place(far_bot, GATE_TO_BOT, FAR_BOT, BOT_NAT)
         asterisk = stack.enter_context(OutsideAsterisk())
-        log = stack.enter_context(running_bot(bot, folder, asterisk.ari_password))
-        secret = folder / "secret"
-        secret.write_text(asterisk.phone_password())
-        talk = ["-m", "tests.deploy.talk", "--server", GATE_OUTSIDE, "--secret", str(secret)]
         with step("a phone behind NAT calls 100"):
-            try:
-                print(f"  {json.loads(run(inside(phone, sys.executable, *talk)).splitlines()[-1])}")
-            except HarnessError as error:
-                raise HarnessError(f"{error}\n{log.read_text()[-3000:]}\n{asterisk.log_tail(30)}") from error
+            call(near, folder, asterisk, phone)
             if f"@{NAT_OUTSIDE}:" not in asterisk.log_file.read_text():
                 raise HarnessError("the phone did not come through the NAT")
+        with step("a bot on loopback, and one that does not expect NAT, are told"):
+            mistaken = replace(near, bind="127.0.0.1", external_host="127.0.0.1")
+            check(mistaken, folder, asterisk.ari_password, f"set it to {BOT} (RTP_EXTERNAL_HOST)")
+            check(far, folder, asterisk.ari_password, "NAT lies in between, so set media.rtp.source to first")
+        with step("the bot behind a NAT of its own"):
+            far = replace(far, source="first")
+            check(far, folder, asterisk.ari_password, f"{FAR_BOT} as {BOT_NAT}: good.")
+            call(far, folder, asterisk, phone)
 
 
 def main() -> int:
@@ -168,7 +241,10 @@ def main() -> int:
     except HarnessError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"phone | NAT | NAT | PBX | bot: heard both ways, {time.monotonic() - begun:.0f} s in all")
+    seconds = time.monotonic() - begun
+    print(
+        f"phone | NAT | NAT | PBX | bot, and … PBX | NAT | NAT | bot: heard both ways, {seconds:.0f} s in all"
+    )
     return 0
 
 

@@ -22,6 +22,10 @@ GOOD = {
     "rtp.conf": "[general]\nrtpstart=10000\nrtpend=20000\n",
 }
 
+NAT = "[udp]\ntype=transport\nbind=0.0.0.0\n{}\n"
+OUTSIDE = "external_signaling_address=203.0.113.1\nexternal_media_address=203.0.113.1\n"
+LOCAL = "local_net=192.168.1.0/24\n"
+
 
 def settings(**blocks: Any) -> Settings:
     return Settings.model_validate({"asterisk": {"password": "s3cret"}, **blocks})
@@ -67,12 +71,20 @@ def test_all_is_there(directory: Path) -> None:
             "[office], where phones dial",
         ),
         ("rtp.conf", "[general]\nrtpstart=10000\nrtpend=40000\n", "hold all of media.rtp.ports"),
+        ("pjsip.conf", NAT.format("external_media_address=203.0.113.1"), "set external_signaling_address as"),
+        ("pjsip.conf", NAT.format(OUTSIDE), "set local_net"),
+        ("pjsip.conf", NAT.format(OUTSIDE.replace("203.0.113.1", "192.168.1.5") + LOCAL), "private address"),
     ],
 )
 def test_what_is_missing_is_named(directory: Path, file: str, text: str, words: str) -> None:
     (directory / file).write_text(text)
     assert any(line.startswith(file) and words in line for line in missing(directory))
     assert main(settings(), directory) == EXIT_MISSING
+
+
+def test_behind_nat(directory: Path) -> None:
+    (directory / "pjsip.conf").write_text(NAT.format(OUTSIDE + LOCAL))
+    assert missing(directory) == []
 
 
 def test_a_transfer_needs_its_context(directory: Path) -> None:

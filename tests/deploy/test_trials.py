@@ -36,5 +36,5 @@ def test_the_lines_make_a_stock_asterisk_serve_the_bot() -> None:
 
 
 @pytest.mark.speech
-def test_phone_and_pbx_behind_nat_and_the_bot_on_another_host() -> None:
+def test_phone_and_pbx_behind_nat_and_the_bot_on_another_host_or_behind_nat_too() -> None:
     assert "heard both ways" in trial("nat")
