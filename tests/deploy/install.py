@@ -17,6 +17,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -46,6 +47,7 @@ class Machine:
         self.root = folder / suite
         self.log = folder / f"{suite}.log"
         self.service: subprocess.Popen[bytes] | None = None
+        self.port = 0
         self.root.mkdir()
         run(["tar", "-C", self.root, "-xf", tree(suite)])
         shutil.copy("/etc/resolv.conf", self.root / "etc" / "resolv.conf")
@@ -88,11 +90,15 @@ class Machine:
         found = re.search(r"exposure level for \S+ ([\d.]+)", words)
         expect(found is not None and float(found[1]) <= MOST_EXPOSED, words[-200:])
 
-    def start(self, variables: dict[str, str]) -> None:
+    def connect(self, asterisk: Asterisk) -> None:
+        """What an operator writes down: ARI's password, and the ports that are free here."""
+        (self.root / "etc/voicebot/secrets/ari_password").write_text(asterisk.ari_password)
+        self.port, first = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_DGRAM)
+        with (self.root / "etc/voicebot/environment").open("a") as file:
+            file.write(f"ARI_URL={asterisk.ari_url}\nWEB_PORT={self.port}\nRTP_PORTS={first}-{first + 999}\n")
+
+    def start(self) -> None:
         """What systemd would do for ``ExecStart``."""
-        environment = self.root / "etc/voicebot/environment"
-        with environment.open("a") as file:
-            file.writelines(f"{key}={value}\n" for key, value in variables.items())
         user = f"--reuid {self.unit('User')} --regid {self.unit('Group')} --clear-groups"
         start = (
             f"set -a; . {self.unit('EnvironmentFile').lstrip('-')}; cd {self.unit('WorkingDirectory')}; "
@@ -114,50 +120,61 @@ class Machine:
         with self.log.open("ab") as log:
             self.service = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
+        wait_for("the service to be ready", self._ready, READY_SECONDS, 0.2)
+
     def stop(self) -> int:
-        """SIGTERM, and the exit code that follows."""
+        """SIGTERM, and the exit code that follows within the unit's time."""
         if self.service is None:
             return 0
         service, self.service = self.service, None
         service.terminate()
         try:
-            return service.wait(30)
+            return service.wait(float(self.unit("TimeoutStopSec")))
         except subprocess.TimeoutExpired:
             service.kill()
             return service.wait()
 
-    def call(self) -> None:
-        """A spoken call through a real Asterisk to the service that was installed."""
-        with Asterisk() as asterisk:
-            secret = self.root / "etc/voicebot/secrets/ari_password"
-            secret.write_text(asterisk.ari_password)
-            port = free_port(socket.SOCK_STREAM)
-            first = free_port(socket.SOCK_DGRAM)
-            self.start(
-                {"ARI_URL": asterisk.ari_url, "WEB_PORT": str(port), "RTP_PORTS": f"{first}-{first + 999}"}
+    def running_release(self) -> str:
+        """The release whose Python the service runs."""
+        assert self.service is not None
+        inside = Path(f"/proc/{self.service.pid}/cmdline").read_text().split("\0")
+        return Path(inside[0]).parents[1].name
+
+    def call(self, asterisk: Asterisk) -> None:
+        """A spoken call through a real Asterisk."""
+        with Phone(asterisk) as phone:
+            trace, parts = converse(phone)
+        print(f"  heard: {parts}")
+        expect(not missing(parts), f"not heard: {missing(parts)}")
+        expect(trace.ended_by == "asterisk", f"the call was ended by {trace.ended_by}")
+
+    def restart_in_call(self, asterisk: Asterisk) -> None:
+        """What ``systemctl restart`` does after an upgrade: the whole conversation is still held."""
+        with ThreadPoolExecutor(1) as pool:
+            call = pool.submit(self.call, asterisk)
+            wait_for(
+                "a call to restart in", lambda: "voicebot_calls_active 1.0" in self._get("/metrics"), 30, 0.2
             )
-            try:
-                wait_for("the service to be ready", lambda: self._ready(port), READY_SECONDS, 0.2)
-                with Phone(asterisk) as phone:
-                    trace, parts = converse(phone)
-                print(f"  heard: {parts}")
-                expect(not missing(parts), f"not heard: {missing(parts)}")
-                expect(trace.ended_by == "asterisk", f"the call was ended by {trace.ended_by}")
-            finally:
-                code = self.stop()
+            code = self.stop()
             expect(code == 0, f"the service ended with {code}")
+            self.start()
+            call.result(60)
 
     def tail(self) -> str:
         return "\n".join(self.log.read_text().splitlines()[-40:]) if self.log.exists() else ""
 
-    def _ready(self, port: int) -> bool:
+    def _ready(self) -> bool:
         if self.service is not None and self.service.poll() is not None:
             raise HarnessError(f"the service ended with {self.service.returncode}")
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
-                return bool(answer.status == 200)
+            return bool(self._get("/readyz"))
         except (urllib.error.URLError, ConnectionError):
             return False
+
+    def _get(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=2) as answer:
+            words: str = answer.read().decode()
+            return words
 
 
 def try_out(machine: Machine) -> None:
@@ -166,19 +183,26 @@ def try_out(machine: Machine) -> None:
         words = machine.run("/src/deploy/install.sh", "--offline")
         expect("dial 100" in words.splitlines()[-1], "install.sh does not end with «dial 100»")
         machine.check_unit()
-    with step("  a call"):
-        machine.call()
-    with step("  an upgrade keeps what the operator wrote"):
-        config = machine.root / "etc/voicebot/config.yaml"
-        config.write_text(config.read_text().replace("max_calls: 100", "max_calls: 7", 1))
-        before = machine.read("/etc/voicebot/secrets/ari_password")
-        release = (machine.root / "opt/voicebot/current").readlink()
-        machine.run("/src/deploy/install.sh")
-        expect("max_calls: 7" in config.read_text(), "the configuration was overwritten")
-        expect(machine.read("/etc/voicebot/secrets/ari_password") == before, "the password was made anew")
-        expect((machine.root / "opt/voicebot/current").readlink() != release, "the release is the old one")
-        lock = machine.run("cat", "/opt/voicebot/current/lock")
-        expect(lock.strip() == "offline", "the embedded model was lost")
+    config = machine.root / "etc/voicebot/config.yaml"
+    with Asterisk() as asterisk:
+        machine.connect(asterisk)
+        machine.start()
+        with step("  a call"):
+            machine.call(asterisk)
+        with step("  an upgrade keeps what the operator wrote"):
+            config.write_text(config.read_text().replace("max_calls: 100", "max_calls: 7", 1))
+            before = machine.read("/etc/voicebot/secrets/ari_password")
+            machine.run("/src/deploy/install.sh")
+            expect("max_calls: 7" in config.read_text(), "the configuration was overwritten")
+            expect(machine.read("/etc/voicebot/secrets/ari_password") == before, "the password was made anew")
+            lock = machine.run("cat", "/opt/voicebot/current/lock")
+            expect(lock.strip() == "offline", "the embedded model was lost")
+        with step("  the new release takes over in the middle of a call"):
+            old, new = machine.running_release(), (machine.root / "opt/voicebot/current").readlink().name
+            machine.restart_in_call(asterisk)
+            expect(machine.running_release() == new != old, f"{machine.running_release()} runs, not {new}")
+            machine.call(asterisk)
+        expect(machine.stop() == 0, "the service did not stop well")
     with step("  a bad configuration stops an upgrade"):
         release = (machine.root / "opt/voicebot/current").readlink()
         config.write_text(config.read_text().replace("max_calls: 7", "max_cals: 7", 1))

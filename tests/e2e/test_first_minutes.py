@@ -164,6 +164,20 @@ def test_a_phone_that_sends_nothing_is_named_in_the_log(
     assert cause.startswith("the phone sends no audio to Asterisk")
 
 
+def test_no_key_and_no_embedded_model(asterisk: Asterisk, tmp_path: Path) -> None:
+    """As after ``install.sh`` without ``--offline``: the packages of the embedded model are not there."""
+    (tmp_path / "faster_whisper.py").write_text("raise ImportError('No module named faster_whisper')")
+    bot = Bot(asterisk, "", env={"PYTHONPATH": str(tmp_path)})
+    bot.start()
+    assert bot.process is not None
+    try:
+        assert bot.process.wait(30) == 5
+    finally:
+        bot.process.close()
+    assert "Traceback" not in bot.log_tail()
+    assert "For OpenAI set OPENAI_API_KEY; else install it: deploy/install.sh --offline" in bot.log_tail()
+
+
 def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "bot", "run", "--config", str(tmp_path / "confg.yaml")],
