@@ -64,8 +64,8 @@ async def embedded_model(dialect: str, persona: str) -> AsyncIterator[str]:
         if not url:
             raise ResourceError(
                 "the embedded model did not start",
-                remedy="its own words are above. For OpenAI set OPENAI_API_KEY; else install it: "
-                "deploy/install.sh --offline, docker compose --profile offline, pip install 'voicebot[offline]'",
+                remedy="its own words are above. For OpenAI set OPENAI_API_KEY. It is installed by "
+                "deploy/install.sh --offline, docker compose --profile offline, or the extra `offline`",
             )
         yield url
     except TimeoutError as error:

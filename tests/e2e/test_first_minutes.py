@@ -175,7 +175,7 @@ def test_no_key_and_no_embedded_model(asterisk: Asterisk, tmp_path: Path) -> Non
     finally:
         bot.process.close()
     assert "Traceback" not in bot.log_tail()
-    assert "For OpenAI set OPENAI_API_KEY; else install it: deploy/install.sh --offline" in bot.log_tail()
+    assert "For OpenAI set OPENAI_API_KEY. It is installed by deploy/install.sh --offline" in bot.log_tail()
 
 
 def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
