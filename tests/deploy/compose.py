@@ -21,6 +21,7 @@ from typing import Any
 
 import yaml
 
+from tests.deploy.sides import check_words
 from tests.deploy.steps import CERTIFICATES, install, need_root, run, step, tree
 from tests.e2e.asterisk import PROJECT, HarnessError, cache_folder, wait_for
 
@@ -247,14 +248,7 @@ tmp_dir = "{self.folder}/run/libpod"
             database.row_factory = sqlite3.Row
             rows = [dict(row) for row in database.execute("SELECT * FROM calls")]
         expect(len(rows) == 1, f"{len(rows)} calls are written down, not 1")
-        recordings = list((records / "recordings").rglob("*.wav"))
-        expect(len(recordings) == 1, f"{len(recordings)} recordings, not 1")
-        from bot.offline.ears import transcribe
-        from tests.deploy.sides import sides
-
-        caller, agent = (transcribe(side, 8000).lower() for side in sides(recordings[0]))
-        expect("opening hours" in caller, f"the caller's side of the recording says: {caller}")
-        expect("saturday" in agent, f"the agent's side of the recording says: {agent}")
+        check_words(records / "recordings")
         return rows[0]
 
     def words(self) -> str:

@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
+from tests.deploy.sides import check_words
 from tests.deploy.steps import CERTIFICATES, install, need_root, run, step, tree
 from tests.deploy.talk import converse, missing
 from tests.e2e.asterisk import PROJECT, Asterisk, HarnessError, free_port, wait_for
@@ -186,9 +187,12 @@ def try_out(machine: Machine) -> None:
     config = machine.root / "etc/voicebot/config.yaml"
     with Asterisk() as asterisk:
         machine.connect(asterisk)
+        config.write_text(config.read_text().replace('recordings: ""', "recordings: recordings", 1))
         machine.start()
         with step("  a call"):
             machine.call(asterisk)
+        with step("  its recording"):
+            check_words(machine.root / "var/lib/voicebot/recordings")
         with step("  an upgrade keeps what the operator wrote"):
             config.write_text(config.read_text().replace("max_calls: 100", "max_calls: 7", 1))
             before = machine.read("/etc/voicebot/secrets/ari_password")
