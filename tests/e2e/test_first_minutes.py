@@ -199,8 +199,8 @@ def test_install_sh_without_root() -> None:
     assert "this needs root: sudo" in done.stderr
 
 
-def test_port_5060_taken() -> None:
-    """The container of Asterisk says so; Asterisk itself would go on without a phone."""
+def test_port_5060_taken(tmp_path: Path) -> None:
+    """The container of Asterisk and ``make run`` say so; Asterisk itself would go on without a phone."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
         holder.bind(("127.0.0.1", 0))
         port = holder.getsockname()[1]
@@ -211,6 +211,16 @@ def test_port_5060_taken() -> None:
             text=True,
             check=False,
         )
+        make_run = subprocess.run(
+            [sys.executable, "-m", "demo", "--keep", "--port", str(port), "--var", str(tmp_path)],
+            cwd=PROJECT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
     assert done.returncode == 5
     assert f"UDP port {port} is taken" in done.stderr
     assert "SIP_PORT" in done.stderr
+    assert make_run.returncode == 5
+    assert "end what holds it, or name another place with --address or --port" in make_run.stdout
