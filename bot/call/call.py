@@ -46,7 +46,7 @@ GOODBYE_AT_LIMIT = "The call has reached its time limit. Say so in one short sen
 
 WORD_AT_SHUTDOWN = (
     "You have to leave this call now. Say in the language of the call: "
-    '"I am sorry, I have to leave this call now. Please hold the line."'
+    '"I am sorry, I have to leave this call now. {}"'
 )
 
 
@@ -279,9 +279,12 @@ class Call:
         self._leave(Departure("hangup", "bot", "max_call_seconds", say=GOODBYE_AT_LIMIT))
 
     def shut_down(self) -> None:
-        """The service stops: a word to the caller, then the dialplan goes on."""
-        why = "shutdown"
-        self._leave(Departure("continue", "bot", why, say=WORD_AT_SHUTDOWN, variables=refused(why)))
+        """The service stops: a word, and callers go on in the dialplan, those we called hang up."""
+        why, inbound = "shutdown", self.order is None
+        say = WORD_AT_SHUTDOWN.format("Please hold the line." if inbound else "Goodbye.")
+        self._leave(
+            Departure("continue" if inbound else "hangup", "bot", why, say=say, variables=refused(why))
+        )
 
     def _leave(self, departure: Departure) -> None:
         if self.conversation is not None:
