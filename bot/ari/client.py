@@ -6,6 +6,7 @@ answers of the requests in `bot.ari.rest`. It keeps no state of calls.
 
 import asyncio
 import json
+import os
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -153,7 +154,9 @@ class AriClient:
                 raise
             except AriUnreachable as error:
                 self._trouble = error
-                log.warning("ari_unreachable", reason=str(error), attempt=attempt)
+                # Of a long absence, ever fewer lines: tries 0, 1, 2, 4, 8…
+                write = log.debug if attempt & (attempt - 1) else log.warning
+                write("ari_unreachable", reason=str(error), attempt=attempt)
             attempt = 0 if lived_s >= RECONNECT_MAX_S else attempt
             await asyncio.sleep(random.uniform(0, backoff_ceiling_s(attempt)))
             attempt += 1
@@ -227,7 +230,7 @@ class AriClient:
         if isinstance(error, TimeoutError):
             reason, remedy = f"no answer within {self._timeout.total:g} s", "is Asterisk hung or overloaded?"
         else:
-            reason, remedy = str(error) or repr(error), "is Asterisk running, with enabled=yes in http.conf?"
+            reason, remedy = _failure(error), "is Asterisk running, with enabled=yes in http.conf?"
         return AriUnreachable(f"{what} at {self._base}: {reason}", remedy=remedy, retry=True)
 
     def _refusal(self, what: str, status: int, reason: str) -> AriForbidden | AriRefused:
@@ -270,6 +273,14 @@ def _base_url(url: str) -> str:
             remedy="give user name and password on their own: addresses end up in logs",
         )
     return str(parsed).rstrip("/")
+
+
+def _failure(error: Exception) -> str:
+    """In the system's words where it has any; aiohttp adds what an operator need not read."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        code = error.os_error.errno
+        return os.strerror(code) if code and code > 0 else error.os_error.strerror or str(error.os_error)
+    return str(error) or repr(error)
 
 
 def _reason(answer: bytes) -> str:
