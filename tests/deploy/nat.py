@@ -222,6 +222,15 @@ def try_out() -> None:
             mistaken = replace(near, bind="127.0.0.1", external_host="127.0.0.1")
             check(mistaken, folder, asterisk.ari_password, f"set it to {BOT} (RTP_EXTERNAL_HOST)")
             check(far, folder, asterisk.ari_password, "NAT lies in between, so set media.rtp.source to first")
+        with step("a firewall is told, either way"):
+            for chain, wanted in (
+                ("INPUT", "nothing comes to"),
+                ("OUTPUT", "our audio does not reach Asterisk"),
+            ):
+                rule = [chain, "-p", "udp", "-j", "DROP"]
+                run(inside(bot, "iptables", "-A", *rule))
+                check(near, folder, asterisk.ari_password, wanted)
+                run(inside(bot, "iptables", "-D", *rule))
         with step("the bot behind a NAT of its own"):
             far = replace(far, source="first")
             check(far, folder, asterisk.ari_password, f"{FAR_BOT} as {BOT_NAT}: good.")

@@ -77,7 +77,7 @@ def converse(phone: Phone) -> tuple[Trace, list[str]]:
     phone.wait_heard(20)
     marks = []
     for sentence in sentences:
-        marks.append(phone.wait_silence(1.0))
+        marks.append(phone.wait_silence(1.5))
         phone.say(sentence)
         phone.wait_heard(20, after=time.monotonic())
     trace = phone.wait_closed(40)
