@@ -7,8 +7,8 @@ from bot.config.greeting import read_greeting
 from bot.config.problem import Finding, Path, warning
 from bot.config.profile import PLACEHOLDERS, placeholders
 from bot.config.rules import Rule, Subject, near
-from bot.errors import ConfigError
 from bot.config.settings import LAST_WORD_S, RELEASE_S
+from bot.errors import ConfigError
 
 SESSION_LIMIT_S = 3600
 """OpenAI ends a Realtime session after 60 minutes."""
