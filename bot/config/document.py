@@ -15,8 +15,8 @@ import yaml
 from bot.config.problem import Finding, Path
 from bot.errors import ConfigError
 
-RAW: frozenset[Path] = frozenset({("openai", "session")})
-"""Paths whose values are passed on as they are."""
+RAW: frozenset[Path] = frozenset({("openai", "session"), ("http_tools", "*", "parameters")})
+"""Paths whose values are passed on as they are; ``*`` is any name."""
 
 _NULL = "tag:yaml.org,2002:null"
 _MERGE = "tag:yaml.org,2002:merge"
@@ -71,6 +71,14 @@ def _not_yaml(error: yaml.YAMLError, text: str, file: str) -> ConfigError:
     return ConfigError(f"{file}:{line + 1}:{column + 1}: not valid YAML: {what}", remedy=remedy)
 
 
+def _raw(path: Path) -> bool:
+    return any(
+        len(path) >= len(prefix)
+        and all(part in (name, "*") for name, part in zip(path, prefix, strict=False))
+        for prefix in RAW
+    )
+
+
 class _Reader:
     def __init__(
         self, loader: yaml.SafeLoader, document: Document, resolve: Callable[[str, Path], str]
@@ -103,8 +111,7 @@ class _Reader:
         if node.tag == _NULL:
             return None
         text = self.resolve(node.value, path)
-        raw = any(path[: len(prefix)] == prefix for prefix in RAW)
-        if not raw or node.tag not in _TYPED:
+        if not _raw(path) or node.tag not in _TYPED:
             return text
         try:
             return self.loader.construct_object(node)

@@ -79,7 +79,13 @@ def resolve(settings: Settings, name: str) -> Profile:
 
 def default_tools(settings: Settings) -> tuple[str, ...]:
     """The tools of an agent for whom none were chosen; there is no transfer without a destination."""
-    return ("hangup_call", "transfer_call") if settings.destinations else ("hangup_call",)
+    along = ("hangup_call", "transfer_call") if settings.destinations else ("hangup_call",)
+    return along + own_tools(settings)
+
+
+def own_tools(settings: Settings) -> tuple[str, ...]:
+    """The operator's own tools, by the names that ``tools:`` lists may use."""
+    return tuple(settings.http_tools)
 
 
 def merged(base: TurnDetection | None, own: TurnDetection | None) -> TurnDetection | None:

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from bot.config.greeting import read_greeting
 from bot.config.problem import Finding, Path, warning
-from bot.config.profile import PLACEHOLDERS, placeholders
+from bot.config.profile import PLACEHOLDERS, own_tools, placeholders
 from bot.config.rules import Rule, Subject, near
 from bot.config.settings import LAST_WORD_S, RELEASE_S
 from bot.errors import ConfigError
@@ -76,14 +76,15 @@ def agent_matches(subject: Subject) -> Iterator[Finding]:
 
 def agent_tools(subject: Subject) -> Iterator[Finding]:
     settings = subject.settings
+    every = subject.known_tools.union(own_tools(settings))
     chosen: list[tuple[Path, tuple[str, ...] | None]] = [(("openai", "tools"), settings.openai.tools)]
     chosen += [(("agents", name, "tools"), agent.tools) for name, agent in settings.agents.items()]
     for path, tools in chosen:
         for index, tool in enumerate(tools or ()):
             here = (*path, index)
-            if tool not in subject.known_tools:
-                known = f"known tools: {', '.join(sorted(subject.known_tools))}"
-                yield Finding(here, f"unknown tool {tool}", near(tool, subject.known_tools, known))
+            if tool not in every:
+                known = f"known tools: {', '.join(sorted(every))}"
+                yield Finding(here, f"unknown tool {tool}", near(tool, every, known))
             elif tool == "transfer_call" and not settings.destinations:
                 yield Finding(
                     here, "transfer_call has nowhere to go", "add a destination under `destinations:`"

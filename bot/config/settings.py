@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(ge=0)]
 Milliseconds = Annotated[int, Field(ge=0)]
+ToolSeconds = Annotated[float, Field(ge=0.1, le=60)]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 
@@ -201,6 +202,21 @@ class Destination(Model):
     description: str = ""
 
 
+class HttpTool(Model):
+    """A function of the model that is one HTTP request. ``url`` and ``headers`` may hold secrets."""
+
+    description: str
+    parameters: dict[str, Any] = {}
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
+    url: SecretStr
+    headers: dict[str, SecretStr] = {}
+    answer: str = ""
+    say: str = ""
+    timeout: ToolSeconds = 10
+    max_response_bytes: Annotated[int, Field(ge=1)] = 262144
+    allow_private: bool = False
+
+
 class Farewell(Model):
     """Phrases that mean the agent has said goodbye; heard without ``hangup_call``, they bring a warning."""
 
@@ -246,6 +262,7 @@ class Settings(Model):
     outbound: Outbound = Outbound()
     agents: dict[str, Agent] = {}
     destinations: dict[str, Destination] = {}
+    http_tools: dict[str, HttpTool] = {}
     farewell: Farewell = Farewell()
     records: Records = Records()
     web: Web = Web()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -12,6 +12,9 @@ from bot.call.ports import CallControl
 from bot.log import get_logger
 
 log = get_logger("tools")
+
+#: As much of an answer as a model can make use of on the telephone.
+MAX_ANSWER_CHARS = 4000
 
 
 class Arguments(BaseModel):
@@ -32,12 +35,17 @@ class ToolResult:
     error: str = ""
 
     def as_json(self) -> str:
-        return orjson.dumps(dict(self.output), default=str).decode()
+        return orjson.dumps(dict(self.output), default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 class Tool(Protocol):
-    name: ClassVar[str]
-    timeout_s: ClassVar[float]
+    """A tool may also have ``say``: what the caller is told when it takes long."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def timeout_s(self) -> float: ...
 
     @property
     def description(self) -> str: ...
@@ -54,6 +62,15 @@ def failed(reason: str, advice: str) -> ToolResult:
     return ToolResult({"ok": False, "error": reason, "advice": advice}, error=reason)
 
 
+def told(answer: Any) -> ToolResult:
+    """A result with somebody else's data, cut to what is of use."""
+    text = orjson.dumps(answer, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    if len(text) <= MAX_ANSWER_CHARS:
+        return ToolResult({"ok": True, "answer": answer})
+    advice = f"the answer is longer; these are its first {MAX_ANSWER_CHARS} characters"
+    return ToolResult({"ok": True, "answer": text[:MAX_ANSWER_CHARS], "advice": advice})
+
+
 async def run_tool(tool: Tool, call: CallControl, arguments: str) -> ToolResult:
     """Run a tool on the model's own JSON text. Never raises: whatever goes wrong becomes a result."""
     try:
@@ -61,7 +78,9 @@ async def run_tool(tool: Tool, call: CallControl, arguments: str) -> ToolResult:
         if not isinstance(given, dict):
             raise ValueError("arguments must be a JSON object")
         async with asyncio.timeout(tool.timeout_s):
-            return await tool.run(call, given)
+            result = await tool.run(call, given)
+        result.as_json()  # what cannot be written as JSON is a fault of the tool, not of the call
+        return result
     except ValidationError as error:
         wrong = "; ".join(
             f"{'.'.join(map(str, e['loc'])) or 'arguments'}: {e['msg']}" for e in error.errors()

@@ -6,6 +6,7 @@ from typing import Any
 from bot.config.settings import Settings
 from bot.tools.base import Tool
 from bot.tools.hangup import HangupCall
+from bot.tools.http import HttpFunction
 from bot.tools.transfer import TransferCall
 
 
@@ -31,8 +32,9 @@ class ToolRegistry:
 
 
 def build_registry(settings: Settings) -> ToolRegistry:
-    """The built-in tools; ``transfer_call`` exists only when there is somewhere to transfer to."""
+    """The tools that come along, and the operator's own. There is no transfer without a destination."""
     tools: list[Tool] = [HangupCall()]
     if settings.destinations:
         tools.append(TransferCall(settings.destinations))
+    tools += [HttpFunction(name, tool) for name, tool in settings.http_tools.items()]
     return ToolRegistry(tools)

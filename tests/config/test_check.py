@@ -24,6 +24,11 @@ def agent(**values: object) -> dict[str, object]:
     return {"agents": {"default": values}}
 
 
+def http(**values: object) -> dict[str, object]:
+    return {"http_tools": {"order": {"description": "d", "url": "https://shop.example/", **values}}}
+
+
+ORDER = {"type": "object", "properties": {"number": {"type": "string"}}, "required": ["number"]}
 FOUND: list[tuple[dict[str, object], str, str, str]] = [
     ({"openai": {"model": "gpt-4o-realtime-preview"}}, "warning", "openai.model", "gpt-realtime-2.1 is used"),
     ({"openai": {"model": "gpt-4o-mini-realtime-preview"}}, "warning", "openai.model", "was retired"),
@@ -98,6 +103,35 @@ FOUND: list[tuple[dict[str, object], str, str, str]] = [
     (agent(tools=["hangup"]), "error", "agents.default.tools[0]", "did you mean hangup_call?"),
     ({"openai": {"tools": ["qqqq"]}}, "error", "openai.tools[0]", "known tools: hangup_call, transfer_call"),
     (agent(tools=["transfer_call"]), "error", "agents.default.tools[0]", "nowhere to go"),
+    (http(url="shop.example"), "error", "http_tools.order.url", "no web address"),
+    (http(url="https://shop.example/{number}"), "error", "http_tools.order.url", "{number} is no argument"),
+    (
+        http(url="https://shop.example/{number}", parameters={**ORDER, "required": []}),
+        "error",
+        "http_tools.order.url",
+        "may be missing",
+    ),
+    (
+        http(parameters={"type": "object", "properties": {"n": {"type": "txt"}}}),
+        "error",
+        "http_tools.order.parameters.properties.n.type",
+        "no JSON schema",
+    ),
+    (http(parameters={"type": "string"}), "error", "http_tools.order.parameters", "arguments have names"),
+    (http(headers={"X-Key": "a\nb: c"}), "error", "http_tools.order.headers.X-Key", "one line"),
+    (
+        {"http_tools": {"look up": {"description": "d", "url": "https://shop.example/"}}},
+        "error",
+        "http_tools.look up",
+        "no name for a tool",
+    ),
+    (
+        {"http_tools": {"hangup_call": {"description": "d", "url": "https://shop.example/"}}},
+        "error",
+        "http_tools.hangup_call",
+        "choose another name",
+    ),
+    ({**http(), **agent(tools=["ordr"])}, "error", "agents.default.tools[0]", "did you mean order?"),
     (agent(greeting="Hi {caller_nam}"), "error", "agents.default.greeting", "did you mean caller_name?"),
     (agent(instructions="{zzz}"), "error", "agents.default.instructions", "unknown placeholder {zzz}"),
     (agent(greeting="{var:ID}"), "error", "agents.default.greeting", "add ID to calls.variables"),
@@ -133,6 +167,8 @@ FINE: list[dict[str, object]] = [
     agent(instructions='Say {"a": 1} {} {date} {time} {time_zone}'),
     agent(greeting="{caller_number} {caller_name} {dialled_number}"),
     {**agent(greeting="{var:ID}"), "calls": {"variables": ["ID"], "time_zone": "Europe/Berlin"}},
+    http(url="https://u:p@shop.example/{number}?k={number}", parameters=ORDER, headers={"X": "y"}),
+    {**http(), **agent(tools=["order"])},
     {**agent(tools=["transfer_call"]), "destinations": {"desk": {"context": "a", "exten": "1"}}},
 ]
 

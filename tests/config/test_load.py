@@ -317,3 +317,26 @@ def test_empty_blocks_mean_defaults_and_null_means_null_where_it_can(bench: Benc
     assert settings.openai.transcription is None
     assert settings.agents["default"].greeting is None
     assert settings.destinations == {}
+
+
+def test_an_http_tool_as_it_is_written(bench: Bench) -> None:
+    text = """
+http_tools:
+  order:
+    description: Where an order is.
+    url: https://shop.example/orders/{number}?key=${KEY}
+    headers: {Authorization: "Bearer ${TOKEN}"}
+    parameters:
+      type: object
+      properties: {number: {type: integer, minimum: 1}}
+      required: [number]
+    timeout: 5
+"""
+    loaded = bench.load(text, {"KEY": "k3y", "TOKEN": "t0ken"})
+    tool = loaded.settings.http_tools["order"]
+    assert tool.parameters["properties"] == {"number": {"type": "integer", "minimum": 1}}
+    assert tool.url.get_secret_value() == "https://shop.example/orders/{number}?key=k3y"
+    assert tool.headers["Authorization"].get_secret_value() == "Bearer t0ken"
+    assert tool.timeout == 5
+    assert "k3y" not in repr(loaded)
+    assert "t0ken" not in repr(loaded)

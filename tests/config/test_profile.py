@@ -10,6 +10,7 @@ from bot.config.profile import (
     INSTRUCTIONS,
     placeholders,
     render,
+    resolve,
     sanitized,
     select,
     variables,
@@ -158,3 +159,11 @@ def test_render() -> None:
 )
 def test_a_caller_name_stays_one_short_line(value: str, clean: str) -> None:
     assert sanitized(value) == clean
+
+
+def test_own_tools_are_every_agents_who_names_none() -> None:
+    tool = {"description": "d", "url": "https://shop.example/"}
+    raw = {"http_tools": {"order": tool}, "agents": {"quiet": {"tools": ["hangup_call"]}}}
+    settings = Settings.model_validate(raw)
+    assert resolve(settings, "default").tools == ("hangup_call", "order")
+    assert resolve(settings, "quiet").tools == ("hangup_call",)
