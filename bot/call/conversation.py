@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.call.downlink import Downlink
+from bot.call.functions import Functions
 from bot.call.journal import Journal
 from bot.call.ports import Departure, Model
 from bot.call.stopwatch import Stopwatch
@@ -15,7 +16,6 @@ from bot.call.uplink import Uplink
 from bot.config.settings import Farewell
 from bot.log import get_logger
 from bot.realtime import events
-from bot.tools.base import run_tool
 from bot.tools.registry import ToolRegistry
 
 log = get_logger("call")
@@ -74,7 +74,7 @@ class Conversation:
         self._uplink = uplink
         uplink.on_voice = self._give
         self._downlink = downlink
-        self._registry = registry
+        self._functions = Functions(self, model, registry, journal, clock)
         self._clock = clock
         self._spawn = spawn
         self._send_packet = send_packet
@@ -89,6 +89,8 @@ class Conversation:
         self._hangup_called = False
         self._agent_audible = False
         self._agent_left = 0.0  # when the last packet with its voice did
+        self._voiced_response = ""  # the latest with audio
+        self.caller_speaking = False
 
     # ------------------------------------------------------------------ the clock
 
@@ -115,7 +117,7 @@ class Conversation:
     def prompt(self, what: str = "", **response: Any) -> None:
         """Have the agent speak of its own accord, once no response is active: the greeting, the farewell."""
         if what:
-            response["instructions"] = f"{self._script.instructions}\n\n{what}"
+            response["instructions"] = self._instructed(what)
         self._asked = response
         self._model.respond(response)
 
@@ -129,6 +131,13 @@ class Conversation:
         self.journal.note(self._clock(), "muted" if muted else "unmuted")
         self._downlink.muted = muted
 
+    def remark(self, what: str) -> None:
+        """Have the agent say something small, if nothing else is to be said now."""
+        self._model.meanwhile({"instructions": self._instructed(what), "tool_choice": "none"})
+
+    def _instructed(self, what: str) -> str:
+        return f"{self._script.instructions}\n\n{what}"
+
     def tick(self, now: float) -> None:
         packet, frame = self._downlink.tick()
         self._send_packet(packet)
@@ -138,6 +147,7 @@ class Conversation:
             self._agent_turn(self._clock(), frame is not None)
         if frame is not None:
             self._agent_left = now
+        self._functions.tick(now)
         if self.turns.state in AWAITING_DRAIN and self._downlink.playout.idle:
             self._give(Input.DRAINED)
         if self._leave_by < float("inf") and (self.turns.state is State.IDLE or now >= self._leave_by):
@@ -215,6 +225,7 @@ class Conversation:
             case events.AgentAudio():
                 if event.response_id in self._dropped:
                     return
+                self._voiced_response = event.response_id
                 self._downlink.audio(event.item_id, event.audio)
                 self.stopwatch.audio(now, self._clock(), event.response_id)
                 self._give(Input.AUDIO)
@@ -228,11 +239,13 @@ class Conversation:
             case events.ResponseDone():
                 self._response_done(event)
             case events.SpeechStarted():
+                self.caller_speaking = True
                 self.journal.note(now, "caller_started")
                 if self._uplink.agent_audible:
                     self._uplink.suspect()
                     self._give(Input.SPEECH)
             case events.SpeechStopped():
+                self.caller_speaking = False
                 self.journal.note(now, "caller_stopped")
                 self.stopwatch.caller_stopped(now, self._uplink.last_voiced or now, self._response_id)
             case events.CallerTranscript():
@@ -246,7 +259,7 @@ class Conversation:
                 self._give(Input.DONE)  # the farewell was refused: go without one
             case events.FunctionCall():
                 self._hangup_called = self._hangup_called or event.name == "hangup_call"
-                self._spawn(self._tool(event))
+                self._spawn(self._functions.run(event))
             case _:
                 pass
 
@@ -280,28 +293,23 @@ class Conversation:
         said = event.text.lower()
         self._farewell_said = any(phrase.lower() in said for phrase in self._script.farewell.phrases)
 
-    async def _tool(self, call: events.FunctionCall) -> None:
-        began = self._clock()
-        self.journal.note(began, "tool", call.name)
-        tool = self._registry.get(call.name)
-        if call.response_id in self._dropped:
-            output, respond, error = '{"ok":false,"error":"the caller interrupted"}', False, "interrupted"
-        elif tool is None:
-            output, respond, error = '{"ok":false,"error":"there is no such function"}', True, "unknown"
-        else:
-            result = await run_tool(tool, self, call.arguments)
-            output, respond, error = result.as_json(), result.respond, result.error
-        # A farewell that leaving has asked for waits in the session until this answer is given.
-        overtaken = self.turns.state in LEAVING or call.response_id in self._dropped
-        respond = respond and not overtaken
-        self._model.answer(call.response_id, call.call_id, output, respond=respond)
-        self.journal.tools.append(
-            {
-                "name": call.name if tool else "unknown",
-                "ms": round((self._clock() - began) * 1000),
-                "error": error,
-            }
-        )
+    # ------------------------------------------------------------------ what ``Functions`` asks
+
+    @property
+    def leaving(self) -> bool:
+        return self.turns.state in LEAVING
+
+    @property
+    def quiet(self) -> bool:
+        """Nobody speaks, and no response is under way."""
+        return self.turns.state is State.IDLE and not self.caller_speaking
+
+    def interrupted(self, response_id: str) -> bool:
+        return response_id in self._dropped
+
+    def spoke(self, response_id: str, since: float) -> bool:
+        """Whether the agent said something in that response, or was audible after ``since``."""
+        return self._voiced_response == response_id or self._agent_left > since
 
     def quality(self) -> dict[str, Any]:
         """Counts of both ways of the voice, for the record."""
@@ -344,6 +352,7 @@ class Conversation:
                 self.stopwatch.cut(now, now - uplink.heard_for_ms / 1000)
                 self._cut()
             case Action.LOCK:
+                self._model.forget()
                 uplink.close_gate()
                 self._deadline = now + self._script.farewell.deadline
             case Action.ASK_FAREWELL:

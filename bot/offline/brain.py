@@ -27,6 +27,7 @@ _LITTLE_WORDS = frozenset(
     )
 )
 _LITTLE_WEIGHT = 0.25
+_PLACE = re.compile(r"\{([a-z_]+(?:\.[a-z_]+)*)\}")
 _QUOTED = re.compile(r'["“«]\s*(.+?)\s*["”»]', re.DOTALL)
 
 
@@ -92,7 +93,7 @@ class Brain:
         if idle:
             return [Say(self._persona.idle)]
         if turn.outcome is not None:
-            return [Say(self._speak_of(*turn.outcome))]
+            return self._go_on(*turn.outcome)
         if turn.said is None:
             return [Say(self._persona.idle if turn.greeted else self._persona.greeting)]
         steps = self._answer(turn.said, tools)
@@ -118,14 +119,18 @@ class Brain:
         intent = self._intent(name)
         return _call_of(intent) if intent else Call(name, "{}")
 
-    def _speak_of(self, name: str, output: str) -> str:
+    def _go_on(self, name: str, output: str) -> list[Say | Call]:
         intent = self._intent(name)
         failed = _is_error(output)
-        if intent is not None:
-            text = intent.on_error if failed else intent.after
-            if text:
-                return text
-        return "I am sorry, that did not work." if failed else "That is done."
+        text = (intent.on_error if failed else intent.after) if intent else ""
+        text = _filled(text, output) or ("I am sorry, that did not work." if failed else "That is done.")
+        if intent is None or intent.then is None or failed:
+            return [Say(text)]
+        arguments = {
+            key: _filled(value, output) if isinstance(value, str) else value
+            for key, value in intent.then.arguments.items()
+        }
+        return [Say(text), Call(intent.then.name, json.dumps(arguments))]
 
     def _intent(self, name: str) -> Intent | None:
         return next((intent for intent in self._persona.intents if intent.call.name == name), None)
@@ -146,6 +151,21 @@ def _is_error(output: str) -> bool:
     if told.get("error") or told.get("ok") is False or told.get("success") is False:
         return True
     return str(told.get("status", "")).lower() in {"error", "failed", "failure", "refused"}
+
+
+def _filled(text: str, output: str) -> str:
+    """``text`` with ``{answer.status}`` replaced by that value of the function's output."""
+
+    def value(place: re.Match[str]) -> str:
+        try:
+            found: object = json.loads(output)
+        except ValueError:
+            return ""
+        for part in place[1].split("."):
+            found = found.get(part, "") if isinstance(found, dict) else ""
+        return str(found)
+
+    return _PLACE.sub(value, text)
 
 
 def _words(text: str) -> list[str]:

@@ -21,13 +21,18 @@ class FunctionCall(Part):
 
 
 class Intent(Part):
-    """``phrases`` lead to ``call``; ``say`` before it, ``after`` or ``on_error`` once its output is there."""
+    """``phrases`` lead to ``call``; ``say`` before it, ``after`` or ``on_error`` once its output is there.
+
+    ``{answer.status}`` in ``after`` is that value of the output. ``then`` is called after it, and may take
+    arguments from the output in the same way: what a model does that obeys what it reads.
+    """
 
     phrases: tuple[str, ...]
     call: FunctionCall
     say: str = ""
     after: str = ""
     on_error: str = ""
+    then: FunctionCall | None = None
 
 
 class Knowledge(Part):

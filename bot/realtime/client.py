@@ -139,6 +139,10 @@ class RealtimeClient:
         """The agent has said ``text`` without the model, which takes it for its own words from here on."""
         self._send(self.session.said(text))
 
+    def late(self, response_id: str, call_id: str) -> None:
+        self.session.late(response_id, call_id)
+        self._send(self.session.due())
+
     def interrupt(self, heard: Sequence[tuple[str, int]]) -> None:
         """The agent was cut off: stop the active response, if any, and cut each item to what was heard of it
         (its id, and the milliseconds that were played)."""
@@ -146,7 +150,13 @@ class RealtimeClient:
             self._send(self.session.cancel())
         for item_id, played_ms in heard:
             self._send(self.session.truncate(item_id, played_ms))
-        self.session.forget_response()
+        self.session.forget_responses()
+
+    def meanwhile(self, response: dict[str, Any]) -> None:
+        self._send(self.session.meanwhile(response))
+
+    def forget(self) -> None:
+        self.session.forget_responses()
 
     def _send(self, message: bytes | None) -> None:
         if message is not None and self._socket is not None:

@@ -29,7 +29,8 @@ class RealtimeSession:
         self._owed: dict[str, set[str]] = {}
         self._seen_calls: set[str] = set()
         self._next_response: Json | None = None
-        self._last_response: Json = {}
+        self._results_due = False  # a function's result is in, and no response has told it
+        self._last_response: Json | None = None  # to ask again, should the server have been faster
         self._sent = 0
         self.update_id = ""
 
@@ -45,6 +46,8 @@ class RealtimeSession:
             case events.AgentAudio():
                 self._received[event.item_id] = self._received.get(event.item_id, 0) + len(event.audio)
                 self._content_index[event.item_id] = event.content_index
+            case events.SpeechStarted():
+                self._results_due = False  # the caller will be answered anyway, and that answer knows them
             case events.ResponseCreated():
                 self.active_response = event.response_id
             case events.ResponseDone():
@@ -65,9 +68,13 @@ class RealtimeSession:
 
     def due(self) -> bytes | None:
         """The ``response.create`` that is owed now, if any. Ask after every event and every answer."""
-        if self._next_response is None or self.active_response or any(self._owed.values()):
+        if self.active_response or any(self._owed.values()):
             return None
-        response, self._next_response = self._next_response, None
+        if self._next_response is None and not self._results_due:
+            return None
+        if self._next_response is None:
+            self._results_due = False
+        response, self._next_response = self._next_response or {}, None
         self._last_response = response
         self._owed.clear()
         return (
@@ -89,15 +96,21 @@ class RealtimeSession:
         """Ask for a response as soon as none is active; see ``due``."""
         self._next_response = response or {}
 
-    def forget_response(self) -> None:
-        """Nothing is to be said of its own accord any more: the caller has the word."""
-        self._next_response = None
+    def meanwhile(self, response: Json) -> bytes | None:
+        """A response for a moment of quiet: now, or not at all."""
+        if self.active_response or self._next_response is not None or self._results_due:
+            return None
+        self._last_response = None
+        return self._event("response.create", response=response)
+
+    def forget_responses(self) -> None:
+        """Nothing is to be said of its own accord any more: the caller has the word, or the call is left."""
+        self._next_response, self._results_due = None, False
 
     def answer(self, response_id: str, call_id: str, output: str, *, respond: bool = True) -> bytes:
         """A function call's result; with ``respond`` the model is asked to go on once all are in."""
         self._owed.get(response_id, set()).discard(call_id)
-        if respond and self._next_response is None:
-            self._next_response = {}
+        self._results_due = self._results_due or respond
         return self._event(
             "conversation.item.create",
             item={"type": "function_call_output", "call_id": call_id, "output": output},
@@ -115,6 +128,10 @@ class RealtimeSession:
         content = {"type": AGENT_TEXT[self._dialect], "text": text}
         item = {"type": "message", "role": "assistant", "content": [content]}
         return self._event("conversation.item.create", item=item)
+
+    def late(self, response_id: str, call_id: str) -> None:
+        """A function call takes long: the talk goes on, and its result brings a response of its own."""
+        self._owed.get(response_id, set()).discard(call_id)
 
     def cancel(self) -> bytes:
         return self._event("response.cancel")

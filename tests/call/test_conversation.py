@@ -20,6 +20,7 @@ from bot.config.settings import Destination, Farewell
 from bot.realtime import events
 from bot.rtp.packet import parse
 from bot.rtp.sender import RtpSender
+from bot.tools.base import Tool
 from bot.tools.hangup import HangupCall
 from bot.tools.registry import ToolRegistry
 from bot.tools.transfer import TransferCall
@@ -41,7 +42,7 @@ def voice(seconds: float) -> list[bytes]:
 class Line:
     """A phone and a clock: ``run`` lets time pass in frames."""
 
-    def __init__(self, **script: Any) -> None:
+    def __init__(self, *tools: Tool, **script: Any) -> None:
         self.now = 100.0
         self.model = FakeModel()
         self.sent: list[bytes] = []
@@ -63,7 +64,7 @@ class Line:
             self.model,
             uplink,
             downlink,
-            ToolRegistry([HangupCall(), TransferCall(destinations)]),
+            ToolRegistry([HangupCall(), TransferCall(destinations), *tools]),
             Journal(began=self.now),
             clock=lambda: self.now,
             spawn=self.work.append,

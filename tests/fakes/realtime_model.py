@@ -21,6 +21,15 @@ class FakeModel:
     def said(self, text: str) -> None:
         self.told.append(("said", text))
 
+    def late(self, response_id: str, call_id: str) -> None:
+        self.told.append(("late", call_id))
+
+    def meanwhile(self, response: dict[str, Any]) -> None:
+        self.told.append(("meanwhile", response))
+
+    def forget(self) -> None:
+        pass
+
     def interrupt(self, heard: Sequence[tuple[str, int]]) -> None:
         self.told += [("interrupt", item_id, played_ms) for item_id, played_ms in heard]
 

@@ -132,3 +132,28 @@ def test_the_turn_is_what_the_caller_said_since_the_agent_spoke() -> None:
     assert read_turn([user[0], agent]) == Turn(greeted=True)
     assert read_turn([user[0], call, output]) == Turn(outcome=("hangup_call", "{}"))
     assert read_turn([user[0], call, output, user[1]]) == Turn(said="what")
+
+
+ORDER = Persona(
+    intents=(
+        Intent(
+            phrases=("where is my order",),
+            call=FunctionCall(name="order"),
+            after="It is {answer.status}, {answer.gone}.",
+            on_error="Sorry.",
+            then=FunctionCall(name="transfer_call", arguments={"destination": "{answer.number}", "n": 1}),
+        ),
+    )
+)
+
+
+def test_a_value_of_the_output_is_spoken_and_may_lead_to_another_call() -> None:
+    output = '{"ok":true,"answer":{"status":"shipped","number":"+900"}}'
+    steps = Brain(ORDER).reply(Turn(outcome=("order", output)), TOOLS)
+    arguments = '{"destination": "+900", "n": 1}'
+    assert steps == [Say("It is shipped, ."), Call("transfer_call", arguments)]
+
+
+@pytest.mark.parametrize(("output", "words"), [('{"ok":false}', "Sorry."), ("shipped", "It is , .")])
+def test_an_output_without_the_value(output: str, words: str) -> None:
+    assert Brain(ORDER).reply(Turn(outcome=("order", output)), TOOLS)[0] == Say(words)

@@ -124,8 +124,77 @@ def test_an_interrupted_caller_is_not_talked_over() -> None:
     created(s)
     function_call(s)
     s.answer("r1", "c1", "{}")
-    s.forget_response()
+    s.forget_responses()
     done(s)
+    assert s.due() is None
+
+
+def test_a_late_result_waits_for_the_active_response_and_is_told_once() -> None:
+    s = session()
+    created(s)
+    function_call(s)
+    done(s)
+    s.respond()
+    assert s.due() is None, "the result is owed"
+    s.late("r1", "c1")
+    assert s.due() is not None
+    created(s, "r2")
+    s.answer("r1", "c1", "{}")
+    assert s.due() is None
+    done(s, "r2")
+    assert s.due() is not None
+    created(s, "r3")
+    done(s, "r3")
+    assert s.due() is None
+
+
+def test_a_result_is_told_also_when_something_else_is_to_be_said() -> None:
+    s = session()
+    created(s)
+    function_call(s)
+    s.respond({"instructions": "Say this."})
+    s.answer("r1", "c1", "{}")
+    done(s)
+    assert orjson.loads(s.due() or b"{}")["response"] == {"instructions": "Say this."}
+    created(s, "r2")
+    assert s.due() is None
+    done(s, "r2")
+    assert "response" not in orjson.loads(s.due() or b"{}")
+    assert s.due() is None
+
+
+def test_a_result_that_the_callers_own_answer_will_know_brings_none_of_its_own() -> None:
+    s = session()
+    created(s)
+    function_call(s)
+    s.answer("r1", "c1", "{}")
+    give(s, "input_audio_buffer.speech_started", item_id="u1", audio_start_ms=0)
+    done(s)
+    assert s.due() is None
+
+
+def test_a_remark_is_made_in_a_quiet_moment_or_not_at_all() -> None:
+    s = session()
+    remark = {"instructions": "Say that you look."}
+    created(s)
+    assert s.meanwhile(remark) is None
+    done(s)
+    message = s.meanwhile(remark)
+    CLIENT["ga"].validate_json(message or b"")
+    give(s, "error", error={"type": "e", "code": "conversation_already_has_active_response"})
+    assert s.due() is None, "somebody else was faster: then it is not needed"
+
+
+def test_a_second_result_with_the_same_call_id_is_not_asked_for() -> None:
+    s = session()
+    created(s)
+    assert function_call(s) is not None
+    done(s)
+    s.answer("r1", "c1", "{}")
+    assert s.due() is not None
+    created(s, "r2")
+    assert function_call(s) is None, "a duplicate, late"
+    done(s, "r2")
     assert s.due() is None
 
 
