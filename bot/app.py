@@ -23,7 +23,7 @@ from bot.realtime.warm import WarmSessions
 from bot.records.ledger import Ledger
 from bot.records.recording import Recorders
 from bot.records.store import CallStore
-from bot.tools.registry import build_registry
+from bot.tools.registry import open_registry
 from bot.web.api import Api
 from bot.web.metrics import Metrics
 from bot.web.server import WebServer
@@ -101,7 +101,8 @@ async def _serve(
         on_state=controller.on_state,
     )
     warm = WarmSessions(where.url, where.headers, where.connect_timeout, settings.openai.warm_sessions)
-    house = House(settings, ari, where, warm, build_registry(settings), pacer, ports, recorders)
+    registry = await stack.enter_async_context(open_registry(settings))
+    house = House(settings, ari, where, warm, registry, pacer, ports, recorders)
     _watch(metrics, controller, house)
     api = Api(settings, controller, store, house.registry) if settings.web.api_token else None
     web = WebServer(settings.web.bind, settings.web.port, metrics, _readiness(controller, ari), api)

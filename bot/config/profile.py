@@ -8,6 +8,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from zoneinfo import ZoneInfo
 
+from bot.config.own_tools import own_tools
 from bot.config.settings import Agent, BargeIn, Match, Settings, TurnDetection
 
 INSTRUCTIONS = (
@@ -81,11 +82,6 @@ def default_tools(settings: Settings) -> tuple[str, ...]:
     """The tools of an agent for whom none were chosen; there is no transfer without a destination."""
     along = ("hangup_call", "transfer_call") if settings.destinations else ("hangup_call",)
     return along + own_tools(settings)
-
-
-def own_tools(settings: Settings) -> tuple[str, ...]:
-    """The operator's own tools, by the names that ``tools:`` lists may use."""
-    return tuple(settings.http_tools)
 
 
 def merged(base: TurnDetection | None, own: TurnDetection | None) -> TurnDetection | None:

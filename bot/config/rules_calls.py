@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from bot.config.greeting import read_greeting
+from bot.config.own_tools import listed, own_tools
 from bot.config.problem import Finding, Path, warning
-from bot.config.profile import PLACEHOLDERS, own_tools, placeholders
+from bot.config.profile import PLACEHOLDERS, placeholders
 from bot.config.rules import Rule, Subject, near
 from bot.config.settings import LAST_WORD_S, RELEASE_S
 from bot.errors import ConfigError
@@ -77,6 +78,7 @@ def agent_matches(subject: Subject) -> Iterator[Finding]:
 def agent_tools(subject: Subject) -> Iterator[Finding]:
     settings = subject.settings
     every = subject.known_tools.union(own_tools(settings))
+    every |= set(listed(settings, every).values())
     chosen: list[tuple[Path, tuple[str, ...] | None]] = [(("openai", "tools"), settings.openai.tools)]
     chosen += [(("agents", name, "tools"), agent.tools) for name, agent in settings.agents.items()]
     for path, tools in chosen:

@@ -1,28 +1,36 @@
 """Rules about the operator's own tools: names, schemas, addresses."""
 
+import importlib.util
 import re
 from collections.abc import Iterator
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
+from bot.config.own_tools import NAME, installed
 from bot.config.problem import Finding
 from bot.config.rules import Rule, Subject
 from bot.config.settings import HttpTool
 from bot.config.url_template import UrlTemplate
 
-TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-"""What the Realtime API takes as the name of a function."""
-
 
 def tool_names(subject: Subject) -> Iterator[Finding]:
-    """Each name once, and one that the model may be told."""
-    for name in subject.settings.http_tools:
-        path = ("http_tools", name)
-        if not TOOL_NAME.fullmatch(name):
-            yield Finding(path, f"{name} is no name for a tool", "use at most 64 letters, digits, _ and -")
-        if name in subject.known_tools:
-            yield Finding(path, f"{name} is the name of a tool that comes along", "choose another name")
+    """Each name stands for one thing, and is one that the model may be told."""
+    settings = subject.settings
+    owners = dict.fromkeys(subject.known_tools, "a tool that comes along")
+    for name, point in installed().items():
+        package = point.dist.name if point.dist else "an installed package"
+        if name in owners:
+            remedy = f"uninstall {package}, or have it choose another name"
+            yield Finding((), f"the tool {name} of {package} has the name of {owners[name]}", remedy)
+        owners.setdefault(name, f"a tool of {package}")
+    for block, kind in (("http_tools", "an HTTP tool"), ("mcp_servers", "an MCP server")):
+        for name in getattr(settings, block):
+            if not NAME.fullmatch(name):
+                yield Finding((block, name), f"{name} is no name", "use at most 64 letters, digits, _ and -")
+            if name in owners:
+                yield Finding((block, name), f"{name} is the name of {owners[name]}", "choose another name")
+            owners.setdefault(name, kind)
 
 
 def http_tools(subject: Subject) -> Iterator[Finding]:
@@ -60,4 +68,21 @@ def _parameters(name: str, tool: HttpTool, template: UrlTemplate | None) -> Iter
             yield Finding((*path[:2], "url"), f"{{{argument}}} may be missing from a call", remedy)
 
 
-RULES: tuple[Rule, ...] = (tool_names, http_tools)
+def mcp_servers(subject: Subject) -> Iterator[Finding]:
+    servers = subject.settings.mcp_servers
+    if servers and importlib.util.find_spec("mcp") is None:
+        yield Finding(("mcp_servers",), "the package mcp is not installed", "pip install 'voicebot[mcp]'")
+    for name, server in servers.items():
+        path, url = ("mcp_servers", name), server.url.get_secret_value()
+        if bool(url) == bool(server.command):
+            yield Finding(
+                path, "give url or command, one of them", "url for HTTP, command to start a program"
+            )
+        elif url and not url.startswith(("http://", "https://")):
+            yield Finding((*path, "url"), "is no web address", "begin it with https://")
+        for key in ("args", "env") if url else ("headers",):
+            if getattr(server, key):
+                yield Finding((*path, key), f"belongs to {'command' if url else 'url'}", "remove it")
+
+
+RULES: tuple[Rule, ...] = (tool_names, http_tools, mcp_servers)

@@ -217,6 +217,18 @@ class HttpTool(Model):
     allow_private: bool = False
 
 
+class McpServer(Model):
+    """A server of tools, reached at ``url`` (streamable HTTP) or started as ``command`` (stdio)."""
+
+    url: SecretStr = SecretStr("")
+    headers: dict[str, SecretStr] = {}
+    command: str = ""
+    args: tuple[str, ...] = ()
+    env: dict[str, SecretStr] = {}
+    tools: tuple[str, ...] | None = None
+    timeout: ToolSeconds = 10
+
+
 class Farewell(Model):
     """Phrases that mean the agent has said goodbye; heard without ``hangup_call``, they bring a warning."""
 
@@ -263,6 +275,7 @@ class Settings(Model):
     agents: dict[str, Agent] = {}
     destinations: dict[str, Destination] = {}
     http_tools: dict[str, HttpTool] = {}
+    mcp_servers: dict[str, McpServer] = {}
     farewell: Farewell = Farewell()
     records: Records = Records()
     web: Web = Web()

@@ -28,6 +28,10 @@ def http(**values: object) -> dict[str, object]:
     return {"http_tools": {"order": {"description": "d", "url": "https://shop.example/", **values}}}
 
 
+def mcp(**values: object) -> dict[str, object]:
+    return {"mcp_servers": {"shop": values}}
+
+
 ORDER = {"type": "object", "properties": {"number": {"type": "string"}}, "required": ["number"]}
 FOUND: list[tuple[dict[str, object], str, str, str]] = [
     ({"openai": {"model": "gpt-4o-realtime-preview"}}, "warning", "openai.model", "gpt-realtime-2.1 is used"),
@@ -123,13 +127,25 @@ FOUND: list[tuple[dict[str, object], str, str, str]] = [
         {"http_tools": {"look up": {"description": "d", "url": "https://shop.example/"}}},
         "error",
         "http_tools.look up",
-        "no name for a tool",
+        "look up is no name",
     ),
     (
         {"http_tools": {"hangup_call": {"description": "d", "url": "https://shop.example/"}}},
         "error",
         "http_tools.hangup_call",
-        "choose another name",
+        "the name of a tool that comes along; choose another name",
+    ),
+    (mcp(), "error", "mcp_servers.shop", "one of them"),
+    (mcp(url="http://x/", command="x"), "error", "mcp_servers.shop", "one of them"),
+    (mcp(url="x:8000"), "error", "mcp_servers.shop.url", "no web address"),
+    (mcp(url="http://x/", args=["a"]), "error", "mcp_servers.shop.args", "belongs to command"),
+    (mcp(command="x", headers={"a": "b"}), "error", "mcp_servers.shop.headers", "belongs to url"),
+    ({**mcp(command="x"), **agent(tools=["stock"])}, "error", "agents.default.tools[0]", "unknown tool"),
+    (
+        {"mcp_servers": {"order": {"command": "x"}}, **http()},
+        "error",
+        "mcp_servers.order",
+        "is the name of an HTTP tool",
     ),
     ({**http(), **agent(tools=["ordr"])}, "error", "agents.default.tools[0]", "did you mean order?"),
     (agent(greeting="Hi {caller_nam}"), "error", "agents.default.greeting", "did you mean caller_name?"),
@@ -169,6 +185,11 @@ FINE: list[dict[str, object]] = [
     {**agent(greeting="{var:ID}"), "calls": {"variables": ["ID"], "time_zone": "Europe/Berlin"}},
     http(url="https://u:p@shop.example/{number}?k={number}", parameters=ORDER, headers={"X": "y"}),
     {**http(), **agent(tools=["order"])},
+    {**mcp(url="https://x/mcp", headers={"a": "b"}), **agent(tools=["shop"])},
+    {
+        **mcp(command="x", args=["y"], tools=["stock", "hangup_call"]),
+        **agent(tools=["stock", "shop_hangup_call"]),
+    },
     {**agent(tools=["transfer_call"]), "destinations": {"desk": {"context": "a", "exten": "1"}}},
 ]
 
@@ -221,3 +242,12 @@ def test_other_services_keep_model_and_voice() -> None:
 def test_known_tools_come_from_the_caller() -> None:
     settings = Settings.model_validate(agent(tools=["weather"]))
     assert check(Subject(settings, "offline", frozenset({"weather"}))) == []
+
+
+def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    (found,) = findings(mcp(command="x"))
+    assert (found.message, found.remedy) == (
+        "the package mcp is not installed",
+        "pip install 'voicebot[mcp]'",
+    )
