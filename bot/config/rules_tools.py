@@ -23,6 +23,8 @@ def tool_names(subject: Subject) -> Iterator[Finding]:
         if name in owners:
             remedy = f"uninstall {package}, or have it choose another name"
             yield Finding((), f"the tool {name} of {package} has the name of {owners[name]}", remedy)
+        elif not NAME.fullmatch(name):
+            yield Finding((), f"the tool {name} of {package} has no name for a tool", f"uninstall {package}")
         owners.setdefault(name, f"a tool of {package}")
     for block, kind in (("http_tools", "an HTTP tool"), ("mcp_servers", "an MCP server")):
         for name in getattr(settings, block):

@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
+from bot.config.own_tools import installed
 from bot.config.settings import Settings
 from bot.tools.base import Tool
 from bot.tools.hangup import HangupCall
 from bot.tools.http import HttpFunction
+from bot.tools.installed import load_function
 from bot.tools.servers import mcp_connections
 from bot.tools.transfer import TransferCall
 
@@ -70,4 +72,4 @@ def built_tools(settings: Settings) -> list[Tool]:
     if settings.destinations:
         tools.append(TransferCall(settings.destinations))
     tools += [HttpFunction(name, tool) for name, tool in settings.http_tools.items()]
-    return tools
+    return tools + [load_function(name, point) for name, point in installed().items()]

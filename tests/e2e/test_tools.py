@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -11,14 +14,16 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.asterisk import PROJECT, Asterisk, wait_for
+from tests.e2e.asterisk import PROJECT, Asterisk, free_port, wait_for
 from tests.e2e.bot import Bot, Model, settled
 from tests.e2e.conftest import MakePhone
 from tests.e2e.phone import Phone
+from tests.tools.package import install
 from tests.tools.web import WebService
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(180)]
 
+MCP_SERVER = str(PROJECT / "tests" / "tools" / "mcp_server.py")
 PERSONA = PROJECT / "tests" / "e2e" / "personas" / "tools.yaml"
 DESTINATIONS = {"operator": {"context": "destinations", "exten": "200"}}
 ORDER = {
@@ -205,3 +210,74 @@ def test_a_result_that_gives_orders_dials_nowhere(
     assert [tool["error"] for tool in row["tools"]] == ["", "there is no destination '+900123456'"]
     assert row["ended_by"] == "caller"
     assert "900123456" not in asterisk.log_tail(500)
+
+
+@pytest.fixture(params=["stdio", "http"])
+def shop(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
+    """An MCP server of the ``mcp`` package, as the configuration names it."""
+    if request.param == "stdio":
+        yield {"command": sys.executable, "args": [MCP_SERVER, "stdio"]}
+        return
+    port = free_port(socket.SOCK_STREAM)
+    command = ["setpriv", "--pdeathsig", "KILL", sys.executable, MCP_SERVER, str(port)]
+    with subprocess.Popen(command, env={"SHOP_KEY": "s3cret"}) as server:
+        yield {"url": f"http://127.0.0.1:{port}/mcp", "headers": {"X-Key": "${SHOP_KEY}"}}
+        server.kill()
+
+
+def test_a_tool_of_an_mcp_server(make_line: MakeLine, shop: dict[str, Any]) -> None:
+    line = make_line("how many bells are there", mcp_servers={"shop": shop}, env={"SHOP_KEY": "s3cret"})
+    line.bot.wait_logged("mcp_server_connected", 30)
+    line.dial()
+    line.ask()
+    line.phone.wait_silence(0.6)
+    line.phone.hangup()
+    row = line.record()
+    assert said(row) == ["There are 7."]
+    assert [(tool["name"], tool["error"]) for tool in row["tools"]] == [("stock", "")]
+    assert "s3cret" not in "\n".join(map(str, line.bot.log))
+
+
+def test_an_mcp_server_that_is_away_holds_up_no_call(make_line: MakeLine) -> None:
+    away = {"url": f"http://127.0.0.1:{free_port(socket.SOCK_STREAM)}/mcp"}
+    line = make_line("how many bells are there", mcp_servers={"shop": away})
+    line.dial()
+    line.ask()
+    line.phone.hangup()
+    row = line.record()
+    assert said(row) == ["Sorry, I did not understand."], "the model does not know the tool"
+    assert len(line.bot.logged("mcp_server_away")) == 1
+
+
+def test_a_program_of_mcp_ends_with_the_bot(make_line: MakeLine) -> None:
+    shop = {"command": sys.executable, "args": [MCP_SERVER, "stdio"]}
+    line = make_line("goodbye", mcp_servers={"shop": shop})
+    line.bot.wait_logged("mcp_server_connected", 30)
+    process = line.bot.process
+    assert process is not None
+    folder = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    programs = [pid for pid in folder.read_text().split() if MCP_SERVER in command_of(pid)]
+    assert len(programs) == 1
+    process.terminate()
+    assert process.wait(20) == 0
+    assert MCP_SERVER not in command_of(programs[0])
+
+
+def command_of(pid: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+def test_a_function_of_an_installed_package(make_line: MakeLine, tmp_path: Path) -> None:
+    """Found by its entry point in a folder that pip has filled."""
+    folder = install(tmp_path / "package", {"weather": "voicebot_weather:weather"})
+    line = make_line("what is the weather", env={"PYTHONPATH": f"{PROJECT}:{folder}"})
+    line.dial()
+    line.ask()
+    line.phone.wait_silence(0.6)
+    line.phone.hangup()
+    row = line.record()
+    assert said(row) == ["It is sunny."]
+    assert [(tool["name"], tool["error"]) for tool in row["tools"]] == [("weather", "")]
