@@ -50,10 +50,17 @@ class McpFunction:
 class McpConnection:
     """``run`` it as a task. ``offered`` are its tools now, none while it is away; ``functions`` all so far.
 
-    ``name_for(tool)`` gives the name under which a tool is offered, the same one every time.
+    ``name_for(tool)`` gives the name under which a tool is offered, the same one every time. The server
+    ``before`` this one in the file goes first when names are given.
     """
 
-    def __init__(self, name: str, server: McpServer, name_for: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        server: McpServer,
+        name_for: Callable[[str], str],
+        before: "McpConnection | None" = None,
+    ) -> None:
         self.name = name
         self.timeout_s = server.timeout
         self.functions: dict[str, McpFunction] = {}
@@ -61,6 +68,7 @@ class McpConnection:
         self.tried = asyncio.Event()
         self._server = server
         self._name_for = name_for
+        self._before = before
         self._client: Client | None = None
         self._ask = asyncio.Event()
 
@@ -99,6 +107,9 @@ class McpConnection:
         async with AsyncExitStack() as stack:
             async with asyncio.timeout(CONNECT_WITHIN_S):
                 client = await self._connect(stack)
+            if self._before is not None:
+                await self._before.tried.wait()
+            async with asyncio.timeout(CONNECT_WITHIN_S):
                 await self._list(client)
             self._client = client
             self.tried.set()

@@ -18,10 +18,10 @@ READY_WITHIN_S = 5.0
 async def mcp_connections(settings: Settings) -> AsyncIterator[list[McpConnection]]:
     """The connections, most of them up already; the others go on trying."""
     names = Names(settings)
-    connections = [
-        McpConnection(name, server, partial(names.give, name))
-        for name, server in settings.mcp_servers.items()
-    ]
+    connections: list[McpConnection] = []
+    for name, server in settings.mcp_servers.items():
+        before = connections[-1] if connections else None
+        connections.append(McpConnection(name, server, partial(names.give, name), before))
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(connection.run()) for connection in connections]
         tried = [group.create_task(connection.tried.wait()) for connection in connections]
@@ -35,7 +35,7 @@ async def mcp_connections(settings: Settings) -> AsyncIterator[list[McpConnectio
 
 
 class Names:
-    """One name for one tool for the life of the process, whichever server was connected first."""
+    """One name for one tool for the life of the process, however often its server comes and goes."""
 
     def __init__(self, settings: Settings) -> None:
         self._fixed = KNOWN_TOOLS.union(own_tools(settings))

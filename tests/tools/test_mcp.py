@@ -139,8 +139,8 @@ async def test_only_what_the_operator_lists_is_there() -> None:
 async def test_the_environment_is_handed_over_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOP_KEY", "the bot's own")
     async with registry(mcp_servers={"shop": STDIO, "bare": {**STDIO, "env": {}}}) as tools:
-        answers = {name: (await call(tools, name)).output["answer"]["result"] for name in ("key", "bare_key")}
-        assert sorted(answers.values()) == ["no key", "s3cret"]
+        assert (await call(tools, "key")).output["answer"] == {"result": "s3cret"}
+        assert (await call(tools, "bare_key")).output["answer"] == {"result": "no key"}
 
 
 async def test_a_server_that_is_away_costs_one_line_and_comes_back(
