@@ -12,14 +12,13 @@ from bot.call.journal import Journal
 from bot.call.ports import CallControl, Model
 from bot.log import get_logger
 from bot.realtime.events import FunctionCall
-from bot.tools.base import run_tool
+from bot.tools.base import SAY, run_tool
 from bot.tools.registry import ToolRegistry
 
 log = get_logger("call")
 
 #: After so long the talk goes on without the result; if the agent has said nothing, it says that it looks.
 PATIENCE_S = 1.0
-SAY = "One moment please, I am looking."
 ASK_TO_SAY = 'Tell the caller, in the language of the talk and nothing else: "{say}"'
 INTERRUPTED = '{"ok":false,"error":"the caller interrupted"}'
 NO_SUCH = '{"ok":false,"error":"there is no such function"}'
@@ -76,7 +75,7 @@ class Functions:
         elif self._under_way(call):
             output, respond, entry["error"] = ALREADY, False, "already under way"
         else:
-            work = self._running[call.call_id] = Running(call, began, getattr(tool, "say", "") or SAY)
+            work = self._running[call.call_id] = Running(call, began, getattr(tool, "say", SAY))
             try:
                 result = await run_tool(tool, self._talk, call.arguments)
             finally:
@@ -99,7 +98,7 @@ class Functions:
             work.late = True
             self._model.late(work.call.response_id, work.call.call_id)
         work.told = work.told or self._talk.spoke(work.call.response_id, since=work.began)
-        if not work.told and self._talk.quiet:
+        if work.say and not work.told and self._talk.quiet:
             for each in self._running.values():
                 each.told = True
             self._talk.remark(ASK_TO_SAY.format(say=work.say))

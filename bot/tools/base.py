@@ -13,6 +13,7 @@ from bot.log import get_logger
 
 log = get_logger("tools")
 
+SAY = "One moment please, I am looking."
 #: As much of an answer as a model can make use of on the telephone.
 MAX_ANSWER_CHARS = 4000
 
@@ -39,7 +40,7 @@ class ToolResult:
 
 
 class Tool(Protocol):
-    """A tool may also have ``say``: what the caller is told when it takes long."""
+    """A tool may also have ``say``: what the caller is told when it takes long; empty: nothing."""
 
     @property
     def name(self) -> str: ...

@@ -20,7 +20,7 @@ from bot.call.ports import CallControl
 from bot.config.settings import HttpTool
 from bot.config.url_template import UrlTemplate
 from bot.log import get_logger
-from bot.tools.base import ToolResult, failed, told
+from bot.tools.base import SAY, ToolResult, failed, told
 
 log = get_logger("tools")
 
@@ -48,7 +48,7 @@ class HttpFunction:
             "type": "object", "properties": {}, "additionalProperties": False, **tool.parameters,
         }  # fmt: skip
         self.timeout_s = tool.timeout
-        self.say = tool.say
+        self.say = tool.say or SAY
         self._tool = tool
         self._url = UrlTemplate(tool.url.get_secret_value())
         # An empty registry: a $ref never makes a request.

@@ -85,6 +85,14 @@ async def test_after_a_second_the_agent_says_that_it_looks_once(bench: Bench) ->
     assert len(bench.told("answer")) == 1
 
 
+async def test_a_function_may_have_nothing_to_say(bench: Bench) -> None:
+    bench.look_up.say = ""
+    await a_silent_call(bench)
+    bench.line.run(8)
+    assert bench.told("late")
+    assert not bench.told("meanwhile")
+
+
 async def test_an_agent_that_said_so_does_not_say_it_again(bench: Bench) -> None:
     bench.line.begins()
     bench.line.says(0.5)
