@@ -11,7 +11,6 @@ from typing import Any
 
 import aiohttp
 import orjson
-from aiohappyeyeballs import AddrInfoType
 from jsonschema import Draft202012Validator
 from referencing import Registry
 from yarl import URL
@@ -136,7 +135,7 @@ async def _read(content: aiohttp.StreamReader, limit: int) -> bytes:
     return body
 
 
-def public_socket(info: AddrInfoType) -> socket.socket:
+def public_socket(info: aiohttp.AddrInfoType) -> socket.socket:
     """A socket for one address that a name led to. Raises PrivateAddress."""
     family, kind, protocol, _, address = info
     if not is_public(str(address[0])):
