@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -187,6 +189,37 @@ def test_every_fault_of_a_service_is_told_and_the_call_goes_on(
     log = "\n".join(map(str, line.bot.log))
     assert "k3y-of-the-shop" not in log
     assert len(line.bot.logged("http_tool_failed")) == 4
+
+
+def test_callers_who_leave_in_the_middle_of_it(
+    make_line: MakeLine, make_phone: MakePhone, service: WebService, asterisk: Asterisk
+) -> None:
+    """Slow, huge and broken services, hang-ups at random moments: nothing is left, no call is lost."""
+    script = ("look very slowly", "tell me everything", "break the line", "where is my order")
+    line = make_line(*script, http_tools=order_status(service, timeout=3), env=KEY)
+    phones = [line.phone, make_phone("201"), make_phone("202")]
+    tasks, descriptors = line.bot.metric("voicebot_tasks"), line.bot.descriptors()
+
+    def four_calls(phone: Phone) -> None:
+        for _ in range(4):
+            phone.dial("100")
+            leaves = time.monotonic() + random.uniform(3, 14)
+            while time.monotonic() < leaves:
+                phone.say("Something that the script says better.")
+                time.sleep(1.5)
+            phone.hangup()
+            time.sleep(0.5)
+
+    with ThreadPoolExecutor(len(phones)) as pool:
+        list(pool.map(four_calls, phones))
+    rows = line.bot.wait_ended(12, timeout=30)
+    settled(asterisk)
+    assert [row["ended_by"] for row in rows] == ["caller"] * 12
+    wait_for("tasks to end", lambda: line.bot.metric("voicebot_tasks") <= tasks + 1, 10)
+    wait_for("connections to close", lambda: line.bot.descriptors() <= descriptors + 4, 10)
+    assert not line.bot.logged("call_failed")
+    assert len([tool for row in rows for tool in row["tools"]]) >= 8
+    assert line.bot.metric("voicebot_calls_active") == 0
 
 
 def test_a_result_that_gives_orders_dials_nowhere(

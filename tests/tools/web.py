@@ -65,7 +65,8 @@ class WebService:
         match how:
             case "slow":
                 try:
-                    await asyncio.get_running_loop().run_in_executor(None, self.release.wait, 20)
+                    while not self.release.is_set():
+                        await asyncio.sleep(0.02)
                 except asyncio.CancelledError:
                     self.dropped.set()
                     raise
