@@ -39,7 +39,7 @@ class Child:
             stderr=self._log_file,
             start_new_session=True,
         )
-        _prefer(self.pid)
+        prefer(self.pid)
 
     @property
     def pid(self) -> int:
@@ -119,7 +119,8 @@ def rss_bytes(pid: int | str) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
 
 
-def _prefer(pid: int) -> None:
+def prefer(pid: int) -> None:
+    """Give a process the machine before others, where that is allowed."""
     with contextlib.suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, pid, NICENESS)
     with contextlib.suppress(OSError):  # sched(7): within a session only, unless it has its own

@@ -171,15 +171,25 @@ def _room(rng: np.random.Generator, delay_ms: float, t60_ms: float) -> Signal:
 
 def _distorted(samples: Signal, distortion_db: float) -> Signal:
     """μ-law once more, and soft clipping as hard as the wanted signal to distortion needs."""
+    return _ulaw(_clipped(samples, _ceiling(samples, distortion_db)))
+
+
+def _ceiling(samples: Signal, distortion_db: float) -> float:
+    """The level at which soft clipping leaves just ``distortion_db`` of signal to distortion."""
     low, high = 0.01, 30.0
     rms = _active_rms(samples)
     for _ in range(30):
         drive = np.sqrt(low * high)
-        clipped = np.tanh(samples / rms * drive / 3) * 3 / drive * rms
+        clipped = _clipped(samples, 3 * rms / drive)
         gain = (clipped @ samples) / (samples @ samples)
         ratio = 10 * np.log10(((gain * samples) ** 2).sum() / ((clipped - gain * samples) ** 2).sum())
         low, high = (drive, high) if ratio > distortion_db else (low, drive)
-    return _ulaw(clipped)
+    return float(3 * rms / drive)
+
+
+def _clipped(samples: Signal, ceiling: float) -> Signal:
+    clipped: Signal = np.tanh(samples / ceiling) * ceiling
+    return clipped
 
 
 def _skewed(samples: Signal, ppm: float) -> Signal:
@@ -211,3 +221,80 @@ def _ulaw(samples: Signal) -> Signal:
 
 def _frames(samples: Signal) -> list[bytes]:
     return [row.tobytes() for row in samples.astype("<i2").reshape(-1, FRAME)]
+
+
+class Room:
+    """The same path, live and frame by frame: what the phone was given comes back in what it sends.
+
+    ``sample`` (the agent's voice, as PCM) sets the levels. With ``change_every_s`` the room becomes another
+    one that often or, with ``jump_ms``, the delay grows by as much. A line without an echo still has its
+    noise. ``delay_ms`` is at least 60, or the far sound would be due before it came.
+    """
+
+    LEAD, LONGEST = 2 * SAMPLE_RATE, 600 * SAMPLE_RATE
+
+    def __init__(self, rng: np.random.Generator, line: Line, sample: Signal) -> None:
+        self._rng = rng
+        self._line = line
+        self._noise = np.rint(line.noise_rms * _hiss(rng, 10 * SAMPLE_RATE))
+        self._played = np.zeros(self.LEAD + self.LONGEST, np.float32)
+        self._heard = self.LEAD  # far samples, and two seconds of silence before them
+        self._began: int | None = None  # the far sample at which the phone's own microphone began
+        self._near = 0
+        self._rooms = 0
+        self._delay_ms = line.delay_ms
+        if line.echo_db is not None:
+            self._ceiling = _ceiling(sample, line.distortion_db)
+            self._sample = _distorted(sample, line.distortion_db)
+            self._tail = self._new_tail()
+
+    def hear(self, frame: Signal) -> None:
+        """A frame that reaches the phone."""
+        if self._line.echo_db is not None:
+            self._played[self._heard : self._heard + len(frame)] = _ulaw(_clipped(frame, self._ceiling))
+        self._heard += len(frame)
+
+    def answer(self, frame: Signal) -> Signal:
+        """What the phone sends when its user says ``frame``."""
+        if self._began is None:
+            self._began = self._heard
+        start = self._began + self._near
+        noise = np.take(self._noise, np.arange(self._near, self._near + len(frame)), mode="wrap")
+        self._near += len(frame)
+        heard: Signal = frame + noise
+        if self._line.echo_db is None:
+            return heard
+        echo = self._echo(start, len(frame))
+        if self._changes():
+            rise = np.linspace(0, 1, len(frame))
+            echo = echo * (1 - rise) + self._echo(start, len(frame)) * rise
+        return heard + echo
+
+    def _changes(self) -> bool:
+        every_s = self._line.change_every_s
+        rooms = int(self._near / SAMPLE_RATE / every_s) if every_s else 0
+        if rooms == self._rooms:
+            return False
+        self._rooms = rooms
+        if self._line.jump_ms:
+            self._delay_ms = self._line.delay_ms + rooms * self._line.jump_ms
+        else:
+            self._delay_ms = self._line.delay_ms + self._rng.uniform(-15, 15)
+            self._tail = self._new_tail()
+        return True
+
+    def _new_tail(self) -> Signal:
+        """How the room answers from the direct sound on, at the line's level."""
+        assert self._line.echo_db is not None
+        tail = _room(self._rng, 0, self._line.t60_ms)
+        level = _active_rms(self._sample) / _active_rms(_convolve(self._sample, tail))
+        scaled: Signal = tail * level * 10 ** (self._line.echo_db / 20)
+        return scaled
+
+    def _echo(self, start: int, count: int) -> Signal:
+        """``count`` samples of echo, the first of them beside far sample ``start``."""
+        first = start - int(self._delay_ms * 8)
+        out: Signal = np.convolve(
+            self._played[first - len(self._tail) + 1 : first + count], self._tail, "valid"
+        )
+        return out

@@ -86,13 +86,15 @@ def load(cache: Path) -> Corpus:
     """Speak what the cache lacks; about a minute the first time."""
     cache.mkdir(parents=True, exist_ok=True)
     return Corpus(
-        [_speak(cache, voice, AGENT_LINES) for voice in AGENTS],
-        [_speak(cache, voice, CALLER_LINES) for voice in CALLERS],
-        [_speak(cache, voice, BACKCHANNELS) for voice in CALLERS],
+        [speak(cache, voice, AGENT_LINES) for voice in AGENTS],
+        [speak(cache, voice, CALLER_LINES) for voice in CALLERS],
+        [speak(cache, voice, BACKCHANNELS) for voice in CALLERS],
     )
 
 
-def _speak(cache: Path, voice: Voice, lines: tuple[str, ...]) -> list[NDArray[np.float64]]:
+def speak(cache: Path, voice: Voice, lines: tuple[str, ...]) -> list[NDArray[np.float64]]:
+    """Lines in one voice; what the cache lacks is spoken and kept there."""
+    cache.mkdir(parents=True, exist_ok=True)
     return [_active(_at_8khz(*recorded(cache, voice, line))) for line in lines]
 
 

@@ -10,9 +10,11 @@ from bench.voice import (
     rows_burst,
     rows_clock,
     rows_delay,
+    rows_echo,
     rows_filter,
     rows_fuzz,
     rows_pesq,
+    rows_turns,
     rows_words,
     table,
 )
@@ -25,6 +27,8 @@ ALL: dict[str, Measure] = {
     **rows_pesq.ROWS,
     **rows_burst.ROWS,
     **rows_clock.ROWS,
+    **rows_turns.ROWS,
+    **rows_echo.ROWS,
     **rows_fuzz.ROWS,
 }
 #: Takes long and next to nothing of the machine, so it runs beside the others, in a process of its own.

@@ -160,7 +160,13 @@ class Phone:
     """``with Phone(asterisk) as phone: phone.dial("100"); phone.say("Hello")``. Ends with its thread."""
 
     def __init__(
-        self, asterisk: Asterisk, account: str = "phone", *, auto_answer: bool = False, codec: str = "pcmu"
+        self,
+        asterisk: Asterisk,
+        account: str = "phone",
+        *,
+        auto_answer: bool = False,
+        codec: str = "pcmu",
+        relay: type[Relay] = Relay,
     ) -> None:
         self.asterisk = asterisk
         self.account = account
@@ -168,7 +174,7 @@ class Phone:
         self.codec = codec
         self.events: list[Event] = []
         self.folder = Path(tempfile.mkdtemp(prefix="voicebot-phone-", dir="/tmp"))
-        self.relay = Relay(("127.0.0.1", asterisk.sip_port))
+        self.relay = relay(("127.0.0.1", asterisk.sip_port))
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._reader: threading.Thread | None = None
@@ -184,6 +190,11 @@ class Phone:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     # -- life
 
@@ -272,6 +283,10 @@ class Phone:
         if wait:
             time.sleep(seconds)
         return seconds
+
+    def will_say(self, pcm: Pcm) -> None:
+        """What the next call says from its first packet on, to the sample; then silence, as ever."""
+        write_wav(self.folder / "silence.wav", np.pad(pcm, (0, TAIL_SECONDS * RATE_HZ)))
 
     def quiet(self) -> None:
         """Send silence from now on."""
