@@ -2,7 +2,9 @@
 
 PURE. One decision a frame of 20 ms; times count from the first frame that was heard. Two ears report on each:
 whether the caller makes himself *heard* over the agent (the echo canceller's detector, which hears a cough as
-well), and whether it is *voiced* (the VAD). The first is enough for a suspect; a commit needs both.
+well), and whether it is *voiced* (the VAD). The first is enough for a suspect. A suspect costs little, since
+the agent goes on where he paused; so it comes early, and the decision can wait for words: a commit needs
+both ears, for most of ``commit_ms``, and forgives the pause after «Wait, …».
 """
 
 from dataclasses import dataclass
@@ -10,17 +12,21 @@ from dataclasses import dataclass
 from bot.call.turns import Input
 
 FRAME_MS = 20
-#: Of the frames since the onset, how many must be heard. Clicks have holes.
+#: Of the frames since the onset, how many must be heard for a suspect. Clicks have holes.
 HEARD_SHARE = 0.6
-#: Of the same, how many must be voiced for a commit. A cough is not.
+#: So long without a sound and nothing began.
+FAINT_MS = 240
+#: A suspect is forgotten after so long without a sound: longer than the pauses between words.
+QUIET_MS = 400
+#: Of ``commit_ms``, how much must be heard and voiced. «Mm-hm» and «okay» are over by then.
+TALK_SHARE = 0.8
+#: Of what was heard, how much must be voiced. A cough is not.
 VOICED_SHARE = 0.5
-#: So long without a sound and it was not an interruption.
-QUIET_MS = 240
 
 
 @dataclass(frozen=True, slots=True)
 class BargeInParams:
-    suspect_ms: int = 120
+    suspect_ms: int = 60
     commit_ms: int = 500
 
 
@@ -32,39 +38,55 @@ class BargeIn:
         self.reset()
 
     def reset(self) -> None:
+        self.suspected = False
         self.elapsed_ms = 0  # since the first frame that was heard; 0 = nothing heard
-        self._heard_ms = self._voiced_ms = 0
+        self._heard_ms = self._talk_ms = 0
         self._quiet_ms = 0
-        self._suspected = False
 
-    def frame(self, heard: bool, voiced: bool) -> Input | None:
-        """SPEECH, COMMIT or QUIET when this frame decides it, otherwise None."""
+    def frame(self, heard: bool, voiced: bool, *, since_ms: int = 0) -> Input | None:
+        """SPEECH, COMMIT or QUIET when this frame decides it, otherwise None.
+
+        ``since_ms``: an ear that is sure only now has heard him for so long before.
+        """
         if not heard and not self.elapsed_ms:
             return None
+        if not self.elapsed_ms:
+            self.elapsed_ms = self._heard_ms = since_ms
         self.elapsed_ms += FRAME_MS
-        self._voiced_ms += FRAME_MS * voiced
         self._heard_ms += FRAME_MS * heard
+        self._talk_ms += FRAME_MS * (heard and voiced)
         self._quiet_ms = 0 if heard else self._quiet_ms + FRAME_MS
-        dense = self._heard_ms >= HEARD_SHARE * self.elapsed_ms
-        late = self.elapsed_ms >= self._params.commit_ms
-        if self._quiet_ms >= QUIET_MS or (late and not dense):
+        if self._quiet_ms >= (QUIET_MS if self.suspected else FAINT_MS):
             return self._forget()
-        if heard and dense and not self._suspected and self._heard_ms >= self._params.suspect_ms:
-            self._suspected = True
-            return Input.SPEECH
-        if heard and late and self._suspected and self._voiced_ms >= VOICED_SHARE * self.elapsed_ms:
-            self.reset()
-            return Input.COMMIT
-        return None
+        if not heard:
+            return None
+        if not self.suspected:
+            return self._suspect()
+        return self._commit()
 
     def suspect(self) -> None:
         """Somebody else (the server's VAD) heard the caller first."""
         self.elapsed_ms = max(self.elapsed_ms, FRAME_MS)
         self._heard_ms = max(self._heard_ms, FRAME_MS)
-        self._voiced_ms = max(self._voiced_ms, FRAME_MS)
-        self._suspected = True
+        self._talk_ms = max(self._talk_ms, FRAME_MS)
+        self.suspected = True
+
+    def _suspect(self) -> Input | None:
+        dense = self._heard_ms >= HEARD_SHARE * self.elapsed_ms
+        if self._heard_ms < self._params.suspect_ms or not dense:
+            return None
+        self.suspected = True
+        return Input.SPEECH
+
+    def _commit(self) -> Input | None:
+        long = self.elapsed_ms >= self._params.commit_ms
+        talk = self._talk_ms >= TALK_SHARE * self._params.commit_ms
+        if not (long and talk and self._talk_ms >= VOICED_SHARE * self._heard_ms):
+            return None
+        self.reset()
+        return Input.COMMIT
 
     def _forget(self) -> Input | None:
-        suspected = self._suspected
+        suspected = self.suspected
         self.reset()
         return Input.QUIET if suspected else None

@@ -91,6 +91,8 @@ class Conversation:
         self._agent_left = 0.0  # when the last packet with its voice did
         self._voiced_response = ""  # the latest with audio
         self.caller_speaking = False
+        self._sent_frame: bytes | None = None  # the agent's voice in the last packet, if any
+        self._sent_early = False
 
     # ------------------------------------------------------------------ the clock
 
@@ -139,13 +141,14 @@ class Conversation:
         return f"{self._script.instructions}\n\n{what}"
 
     def tick(self, now: float) -> None:
-        packet, frame = self._downlink.tick()
-        self._send_packet(packet)
-        self._uplink.sent(frame)
+        if not self._sent_early:
+            self._send_frame()
+        self._sent_early = False
         self._model.append(self._uplink.tick(now))
-        if (frame is not None) != self._agent_audible:
-            self._agent_turn(self._clock(), frame is not None)
-        if frame is not None:
+        audible = self._sent_frame is not None
+        if audible != self._agent_audible:
+            self._agent_turn(self._clock(), audible)
+        if audible:
             self._agent_left = now
         self._functions.tick(now)
         if self.turns.state in AWAITING_DRAIN and self._downlink.playout.idle:
@@ -159,6 +162,11 @@ class Conversation:
             self._deadline = float("inf")
             log.warning("farewell_deadline")
             self._give(Input.DEADLINE)
+
+    def _send_frame(self) -> None:
+        packet, self._sent_frame = self._downlink.tick()
+        self._send_packet(packet)
+        self._uplink.sent(self._sent_frame)
 
     def datagram(self, data: bytes) -> None:
         self._model.append(self._uplink.datagram(data, self._clock()))
@@ -344,6 +352,9 @@ class Conversation:
                 self.stopwatch.suspect(now, now - uplink.heard_for_ms / 1000)
                 playout.pause()
                 uplink.hold_gate()
+                if not self._sent_early:  # the voice fades in a packet that does not wait for its tick
+                    self._send_frame()
+                    self._sent_early = True
             case Action.RESUME:
                 self.stopwatch.resumed()
                 playout.resume()

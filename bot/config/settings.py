@@ -118,7 +118,7 @@ class BargeIn(Model):
     ``enabled: false``."""
 
     enabled: bool = True
-    suspect_ms: Milliseconds = 120
+    suspect_ms: Milliseconds = 60
     commit_ms: Milliseconds = 500
     protect_greeting: bool = False
 

@@ -5,7 +5,7 @@ import pytest
 from bot.call.barge_in import BargeIn, BargeInParams
 from bot.call.turns import Input
 
-PARAMS = BargeInParams(suspect_ms=120, commit_ms=500)
+PARAMS = BargeInParams(suspect_ms=60, commit_ms=500)
 
 
 def decide(frames: str) -> list[tuple[int, Input]]:
@@ -21,15 +21,16 @@ def decide(frames: str) -> list[tuple[int, Input]]:
     ("frames", "expected"),
     [
         ("." * 100, []),
-        ("#" * 5 + "." * 50, []),
-        ("#" * 30, [(120, Input.SPEECH), (500, Input.COMMIT)]),
-        ("." * 10 + "#" * 25, [(320, Input.SPEECH), (700, Input.COMMIT)]),
-        ("#" * 12 + "." * 20, [(120, Input.SPEECH), (480, Input.QUIET)]),
-        ("##.##.##.##.##.##.##.##.##.##.", [(160, Input.SPEECH), (500, Input.COMMIT)]),
+        ("#" * 2 + "." * 50, []),
+        ("#" * 26, [(60, Input.SPEECH), (500, Input.COMMIT)]),
+        ("." * 10 + "#" * 25, [(260, Input.SPEECH), (700, Input.COMMIT)]),
+        ("#" * 19 + "." * 20, [(60, Input.SPEECH), (780, Input.QUIET)]),
+        ("##.##.##.##.##.##.##.##.##.##.", [(80, Input.SPEECH), (580, Input.COMMIT)]),
+        ("#" * 12 + "." * 19 + "#" * 9, [(60, Input.SPEECH), (780, Input.COMMIT)]),
         ("#..#..#..#..#..#..#..#..#..#..#..#", []),
-        ("~" * 15 + "." * 20, [(120, Input.SPEECH), (520, Input.QUIET)]),
-        ("~" * 40 + "." * 20, [(120, Input.SPEECH), (1040, Input.QUIET)]),
-        ("#~" * 12 + "#", [(120, Input.SPEECH), (500, Input.COMMIT)]),
+        ("~" * 15 + "." * 20, [(60, Input.SPEECH), (700, Input.QUIET)]),
+        ("~" * 40 + "." * 20, [(60, Input.SPEECH), (1200, Input.QUIET)]),
+        ("#~" * 20, [(60, Input.SPEECH), (780, Input.COMMIT)]),
     ],
     ids=[
         "silence",
@@ -38,6 +39,7 @@ def decide(frames: str) -> list[tuple[int, Input]]:
         "later",
         "mm-hm",
         "syllables",
+        "Wait, …",
         "sparse noise",
         "cough",
         "long noise",
@@ -49,13 +51,20 @@ def test_decisions(frames: str, expected: list[tuple[int, Input]]) -> None:
 
 
 def test_a_second_try_starts_afresh() -> None:
-    assert decide("#" * 12 + "." * 20 + "#" * 25)[2:] == [(760, Input.SPEECH), (1140, Input.COMMIT)]
+    assert decide("#" * 12 + "." * 20 + "#" * 25)[2:] == [(700, Input.SPEECH), (1140, Input.COMMIT)]
+
+
+def test_an_ear_that_was_not_sure_before_is_believed_at_once() -> None:
+    barge_in = BargeIn(PARAMS)
+    assert barge_in.frame(True, True, since_ms=40) is Input.SPEECH
+    later = [barge_in.frame(True, True, since_ms=40) for _ in range(22)]
+    assert later.index(Input.COMMIT) == 21, "the time before counts, but only its own frames are voice"
 
 
 def test_what_the_server_suspected_is_forgotten_without_voice() -> None:
     barge_in = BargeIn(PARAMS)
     barge_in.suspect()
-    assert [barge_in.frame(False, False) for _ in range(12)][-1] is Input.QUIET
+    assert [barge_in.frame(False, False) for _ in range(20)][-1] is Input.QUIET
 
 
 def test_what_the_server_suspected_is_committed_with_voice() -> None:

@@ -72,7 +72,7 @@ FOUND: list[tuple[dict[str, object], str, str, str]] = [
     ),
     ({"vad": {"webrtc_aggressiveness": 0}}, "warning", "vad.webrtc_aggressiveness", "gate flutters"),
     ({"vad": {"energy_threshold": 1000}}, "warning", "vad.energy_threshold", "deafens the gate"),
-    ({"barge_in": {"commit_ms": 100}}, "error", "barge_in.commit_ms", "before suspect_ms (120)"),
+    ({"barge_in": {"commit_ms": 50}}, "error", "barge_in.commit_ms", "before suspect_ms (60)"),
     (agent(barge_in={"suspect_ms": 900}), "error", "agents.default.barge_in.commit_ms", "before suspect_ms"),
     (
         {"barge_in": {"suspect_ms": 300}, **agent(barge_in={"commit_ms": 200})},

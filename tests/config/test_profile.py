@@ -87,7 +87,7 @@ def test_blocks_are_inherited_field_by_field() -> None:
     )
     detection, barge_in = profile.turn_detection, profile.barge_in
     assert (detection.threshold, detection.silence_duration_ms) == (0.5, 900)
-    assert (barge_in.suspect_ms, barge_in.commit_ms, barge_in.protect_greeting) == (120, 700, True)
+    assert (barge_in.suspect_ms, barge_in.commit_ms, barge_in.protect_greeting) == (60, 700, True)
 
 
 @pytest.mark.parametrize(

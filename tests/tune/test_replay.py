@@ -89,7 +89,7 @@ def on_the_line(recording: Recording, uplink: Uplink, record: Callable[[int], No
     for n, (near, far) in enumerate(zip(recording.caller, recording.agent, strict=True)):
         uplink.sent(ULAW.encode(far.tobytes()))
         record(n)
-        uplink.datagram(sender.packet(ULAW.encode(near.tobytes()), marker=False), n / FRAMES_A_SECOND)
+        uplink.datagram(sender.packet(ULAW.encode(near.tobytes()), marker=False), (n + 1) / FRAMES_A_SECOND)
         if n % ESTIMATE_EVERY == 0 and uplink.echo.delays.due:
             delay = uplink.echo.delays.estimate()
             if delay is not None:

@@ -1,0 +1,46 @@
+"""What the ear makes of the canceller's score and the VAD, on a canceller that says what it is told."""
+
+from bot.audio.echo import Residual
+from bot.audio.vad import VadParams
+from bot.call.barge_in import BargeInParams
+from bot.call.ear import Ear
+from bot.call.turns import Input
+
+QUIET = bytes(320)
+LEAST = -8.0
+
+
+class Scores:
+    """Stands for the canceller: one score a frame, None while it sleeps."""
+
+    def __init__(self, *scores: float | None) -> None:
+        self._scores = iter(scores)
+        self.asleep = False
+
+    def process(self, near: bytes) -> Residual:
+        score = next(self._scores)
+        self.asleep = score is None
+        return Residual(near, False, LEAST if score is None else score)
+
+
+def decide(*scores: float | None) -> list[tuple[int, Input]]:
+    """Decisions on frames without a voice, with the number of the frame."""
+    ear = Ear(VadParams(), BargeInParams(), Scores(*scores))
+    ear.listen_over_agent(True)
+    heard = [ear.process(QUIET).decided for _ in scores]
+    return [(n, one) for n, one in enumerate(heard) if one is not None]
+
+
+def test_one_clear_frame_makes_a_suspect() -> None:
+    assert decide(*[0.0] * 5, 9.5, *[0.0] * 5) == [(5, Input.SPEECH)]
+
+
+def test_what_the_detector_remembers_from_before_its_sleep_is_no_suspect() -> None:
+    assert decide(*[None] * 3, 12.8, 5.8, 0.0, 0.0) == []
+
+
+def test_a_suspect_lives_on_quieter_syllables() -> None:
+    suspect = [0.0] * 5 + [9.5]
+    assert decide(*suspect, *[3.0] * 20) == [(5, Input.SPEECH), (25, Input.QUIET)]
+    assert decide(*suspect, *[5.0] * 20, *[3.0] * 5) == [(5, Input.SPEECH)]
+    assert decide(*[0.0] * 5, *[5.0] * 20) == []
