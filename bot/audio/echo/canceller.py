@@ -8,7 +8,7 @@ import numpy as np
 
 from bot.audio.echo.delay import DelayEstimator
 from bot.audio.echo.detector import LEAST, BargeInDetector, level_db
-from bot.audio.echo.kalman import BLOCK, EchoFilter, Real
+from bot.audio.echo.kalman import BLOCK, Block, EchoFilter, Real
 from bot.audio.echo.path import PathWatch, Powers
 
 FRAME_MS = 20
@@ -27,6 +27,10 @@ CUSHION, WATCHED, HOLE = 1, 250, 25
 UNSTOPPED_FRAMES = 150
 """3 s of speech over the agent, who would have stopped long before for a caller: echo that the filter has
 closed its mind to, for example since the caller was muted while it learned."""
+
+ECHOLESS_FRAMES, ECHOLESS_DB, LOOK_EVERY = 50, 3.0, 8
+"""After a second of agent speech of which the filter expects back nothing that is more than 3 dB above the
+line's noise, it rests: all but every eighth frame pass as they are, and the caller untouched."""
 
 REFERENCE_LEAD_MS = 80
 """A long path is brought to this place in the filter: room for an estimate, and a path, that moves."""
@@ -72,6 +76,7 @@ class EchoCanceller:
         self._past: deque[bytes | None] = deque([None] * remembered, remembered)
         self._hole = False
         self._agent_speaks, self._unstopped = False, 0
+        self._echoless = self._frames = 0
         self._delay_frames = 0
         self._echo_at: int | None = None
         self._quiet = SLEEP_FRAMES
@@ -101,10 +106,10 @@ class EchoCanceller:
         if self.asleep:
             return Residual(near, False, LEAST)
         captured = np.frombuffer(near, "<i2").astype(np.float32)
-        residual, echo, doubt = self._filter.cancel(captured)
+        residual, echo, doubt = self._cancel(captured)
         cross = float(np.dot(residual, echo)) / BLOCK
         self._listen(Powers(_power(captured), _power(residual), _power(echo), cross), level_db(doubt))
-        frame = np.clip(np.rint(residual), -32768, 32767).astype("<i2").tobytes()
+        frame = np.minimum(np.maximum(np.rint(residual), -32768), 32767).astype("<i2").tobytes()
         return Residual(frame, self._detector.speech, self._detector.score)
 
     def set_delay(self, samples: int) -> None:
@@ -122,6 +127,8 @@ class EchoCanceller:
             and not self._knows(place)
         ):
             self._start_anew()
+        else:
+            self.delays.settled = True
         self._echo_at = samples
 
     def _knows(self, place: int) -> bool:
@@ -166,6 +173,12 @@ class EchoCanceller:
             if self._agent_speaks:
                 self._filter.seek_focus()
 
+    def _cancel(self, captured: Real) -> Block:
+        self._frames += 1
+        if self._echoless >= ECHOLESS_FRAMES and self._frames % LOOK_EVERY:
+            return Block(captured, _NOTHING, 0.0)
+        return self._filter.cancel(captured)
+
     def _recall(self) -> None:
         """Give the filter the far end anew from memory, after its place in time changed."""
         last = len(self._past) - self._delay_frames
@@ -176,6 +189,10 @@ class EchoCanceller:
         if self._filter.focus is not None:
             self._watch.look(frame, self._detector.floor_db)
         self._detector.hear(level_db(frame.residual), level_db(frame.echo), doubt_db, veto=self._watch.veto)
+        if max(level_db(frame.echo), doubt_db) > self._detector.floor_db + ECHOLESS_DB:
+            self._echoless = 0
+        elif self._agent_speaks:
+            self._echoless += 1
         if self._agent_speaks:
             self._unstopped = max(0, self._unstopped + (1 if self._detector.speech else -1))
         if self._watch.changed or self._unstopped >= UNSTOPPED_FRAMES:
@@ -185,7 +202,8 @@ class EchoCanceller:
         self._filter.reset()
         self._detector.forget()
         self._watch.clear()
-        self._unstopped = 0
+        self._unstopped = self._echoless = 0
+        self.delays.settled = False
         self.resets += 1
 
 

@@ -14,7 +14,8 @@ from bot.audio.echo.kalman import BLOCK, Real
 SAMPLE_RATE = 8000
 WINDOW = 2 * SAMPLE_RATE
 """Samples of the near end that are looked for in the far end's."""
-EVERY = SAMPLE_RATE // 2
+EVERY, SETTLED_EVERY = SAMPLE_RATE // 2, 2 * SAMPLE_RATE
+"""Samples between two estimates: while the echo is looked for, and once it is known."""
 BAND_HZ = (300, 3400)
 WHITENING = 0.8
 MEMORY = 0.75
@@ -39,6 +40,7 @@ class DelayEstimator:
         self._near = np.zeros(WINDOW, np.int16)
         self._far_at = self._near_at = 0
         self._fresh = 0
+        self.settled = False
         # The near window lies within the far one, so no lag that is asked for wraps.
         self._fft_size = 1 << (len(self._far) - 1).bit_length()
         self._cross = np.zeros(self._fft_size // 2 + 1, np.complex64)
@@ -46,8 +48,8 @@ class DelayEstimator:
 
     @property
     def due(self) -> bool:
-        """Half a second of new sound has come since the last estimate."""
-        return self._fresh >= EVERY
+        """Half a second of new sound has come since the last estimate; two seconds if ``settled``."""
+        return self._fresh >= (SETTLED_EVERY if self.settled else EVERY)
 
     def push(self, far: bytes | None, near: bytes) -> None:
         """Keep one pair of frames (320 bytes of PCM16; None: nothing was sent)."""

@@ -8,9 +8,10 @@ The state is the echo path: partition p answers for echo between 20·p and 20·(
 linear on purpose: it takes away what it can explain by the far end and leaves the caller as spoken.
 
 Two things differ from the papers. The work that they do on all partitions after each block (gradient
-constraint, state transition, process noise) is done on one partition a block, in turn. And the filter
-*focuses*: once its own weights show where the echo begins, it expects a room that decays from there on,
-instead of an equally likely echo everywhere; that halves the time to learn a path.
+constraint, state transition, process noise) is done on five partitions every fifth block, in turn. And the
+filter *focuses*: once its own weights show where the echo begins, it expects a room that decays from there
+on, instead of an equally likely echo everywhere; that halves the time to learn a path. After some seconds
+only the partitions around that room are worked on.
 """
 
 from typing import NamedTuple
@@ -26,7 +27,8 @@ BLOCK = 160
 BINS = BLOCK + 1
 
 TRANSITION = 0.9995
-"""A, how much of the path survives a block. Its loss is what keeps the filter listening to slow changes."""
+"""A, how much of the path survives a block. Its loss is what keeps the filter listening to slow changes: from
+0.9998 on, a clock 20 ppm off makes false alarms."""
 INITIAL_VARIANCE = 0.01
 """P0, the power gain that any bin of any partition may have before anything was heard."""
 NOISE_SMOOTHING = 0.9
@@ -36,7 +38,10 @@ REGULARISATION = 1e4
 """Power of a bin (PCM16 units, FFT of 320) that is nothing worth learning from: about -58 dB of full
 scale."""
 
-FOCUS_FROM, FOCUS_UNTIL, FOCUS_EVERY = 25, 500, 5
+TURN = 5
+"""Partitions that are constrained at a time, in one FFT call, every so many blocks."""
+
+FOCUS_FROM, FOCUS_UNTIL, FOCUS_EVERY = 25, 300, 5
 """Blocks of agent speech after which the focus is looked for, given up, and how often."""
 FOCUS_PEAK = 15.0
 """A partition this much stronger (power) than the median one is where the echo begins."""
@@ -45,6 +50,8 @@ FOCUS_GAIN = 6.0
 FOCUS_DECAY_DB = 4.0
 """The room's decay per partition: 60 dB in 300 ms."""
 FOCUS_FLOOR = 10**-2.5
+BEFORE, ROOM = 2, 16
+"""Partitions before the focus and from it on that are worked on after that: a room of 320 ms."""
 
 
 class Block(NamedTuple):
@@ -78,14 +85,16 @@ class EchoFilter:
         self._error_block = np.zeros(2 * BLOCK, np.float32)
         self._products = np.empty((partitions, BINS), np.complex64)
         self._powers = np.empty((partitions, BINS), np.float32)
+        self._ones = np.ones(partitions, np.float32)
         self._restart()
 
     def _restart(self) -> None:
         self._path.fill(0)
         self._variance.fill(INITIAL_VARIANCE)
         self._noise = np.ones(BINS, np.float32)
-        self._turn = 0
+        self._blocks = 0
         self._heard = 0
+        self._active = slice(0, self.partitions)
         self.focus: int | None = None
 
     def reset(self) -> None:
@@ -99,7 +108,7 @@ class EchoFilter:
         block[BLOCK:] = far
         self._newest = (self._newest - 1) % self.partitions
         spectrum = _spectrum(block)
-        power = spectrum.real**2 + spectrum.imag**2
+        power = _power(spectrum)
         for row in (self._newest, self._newest + self.partitions):
             self._far[row] = spectrum
             self._far_power[row] = power
@@ -112,66 +121,78 @@ class EchoFilter:
         fresh = slice(0, blocks) if blocks > 0 else slice(blocks, None)
         self._path[fresh] = 0
         self._variance[fresh] = INITIAL_VARIANCE * FOCUS_FLOOR
+        if self.focus is not None:
+            self.focus = min(max(0, self.focus + blocks), self.partitions - 1)
+            self._narrow()
 
     def cancel(self, near: Real) -> Block:
         """Take the echo out of 160 samples of the near end, then correct the path by what is left."""
-        view = slice(self._newest, self._newest + self.partitions)
-        far, far_power = self._far[view], self._far_power[view]
-        np.multiply(far, self._path, out=self._products)
-        echo = _samples(np.add.reduce(self._products))[BLOCK:]
+        rows = self._active
+        view = slice(self._newest + rows.start, self._newest + rows.stop)
+        products, powers = self._products[rows], self._powers[rows]
+        np.multiply(self._far[view], self._path[rows], out=products)
+        echo = _samples(np.add.reduce(products))[BLOCK:]
         residual = near - echo
-        np.multiply(far_power, self._variance, out=self._powers)
-        missed = np.add.reduce(self._powers)
+        np.multiply(self._far_power[view], self._variance[rows], out=powers)
+        missed = self._ones[rows] @ powers  # BLAS adds rows up in half the time of numpy's sum
         # Parseval: the sum over 161 bins is half of that over 320, and half a block is known to be zero.
         doubt = float(np.add.reduce(missed)) / (BLOCK * BLOCK * 2)
         self._error_block[BLOCK:] = residual
-        self._correct(far, _spectrum(self._error_block), missed)
-        self._transit()
+        self._correct(self._far[view], _spectrum(self._error_block), missed)
+        self._blocks += 1
+        if self._blocks % TURN == 0:
+            self._transit(rows.start + self._blocks % (-(-(rows.stop - rows.start) // TURN) * TURN))
         return Block(residual, echo, doubt)
 
-    def _transit(self) -> None:
-        """One partition's turn: keep its answer causal and 20 ms long, and let it age by a whole round.
+    def _transit(self, first: int) -> None:
+        """Some partitions' turn: keep their answer causal and 20 ms long, and let them age by a whole round.
 
         After the correction, not before: the next prediction must not contain what is cut off here.
         """
-        turn, kept = self._turn, TRANSITION**self.partitions
+        rows = self._active
+        turn = slice(first, min(first + TURN, rows.stop))
+        kept = TRANSITION ** (rows.stop - rows.start)
         taps = _samples(self._path[turn])
-        taps[BLOCK:] = 0
+        taps[:, BLOCK:] = 0
         taps *= kept
         path = _spectrum(taps)
         self._path[turn] = path
         self._variance[turn] *= kept * kept
-        self._variance[turn] += (1 - kept * kept) * (path.real**2 + path.imag**2)
-        self._turn = (turn + 1) % self.partitions
+        self._variance[turn] += (1 - kept * kept) * _power(path)
 
     def _correct(self, far: Complex, error: Complex, missed: Real) -> None:
         """Kalman gain and update (Enzner and Vary, section 3); the near end is the observation noise.
 
         ``_powers`` holds the variance times the far end's power, and ``missed`` its sum over the partitions.
         """
-        power = error.real**2 + error.imag**2
+        power = _power(error)
         observed = np.maximum(power - 0.5 * missed, NOISE_SHARE * power)
         self._noise *= NOISE_SMOOTHING
         self._noise += (1 - NOISE_SMOOTHING) * observed
         certainty = 1 / (missed + 2 * self._noise + REGULARISATION)
+        rows = self._active
+        products, powers, variance = self._products[rows], self._powers[rows], self._variance[rows]
         # conj(X)·E·P/D, taken as conj(X·conj(E)/D)·P to save a pass over the far spectra.
-        np.multiply(far, error.conj() * certainty, out=self._products)
-        np.conjugate(self._products, out=self._products)
-        self._products *= self._variance
-        self._path += self._products
+        np.multiply(far, error.conj() * certainty, out=products)
+        np.conjugate(products, out=products)
+        products *= variance
+        self._path[rows] += products
         # P·(1 - 0.5·P·|X|²/D); the 0.5 is the overlap's.
-        self._powers *= -0.5 * certainty
-        self._powers += 1
-        self._variance *= self._powers
+        powers *= -0.5 * certainty
+        powers += 1
+        variance *= powers
 
     def seek_focus(self) -> None:
         """Call once per learned block of agent speech: finds where the echo begins, or moves it when it
         moved."""
         self._heard += 1
+        if self._heard == FOCUS_UNTIL:
+            self._narrow()
         if not FOCUS_FROM <= self._heard < FOCUS_UNTIL or self._heard % FOCUS_EVERY:
             return
-        strength = (self._path.real**2 + self._path.imag**2).mean(axis=1)
-        first, median = int(strength.argmax()), float(np.median(strength))
+        parts = self._path.view(np.float32)
+        strength = np.einsum("ij,ij->i", parts, parts) / BINS
+        first, median = int(strength.argmax()), float(np.sort(strength)[self.partitions // 2])
         known = self.focus is not None and abs(first - self.focus) <= 1
         if known or strength[first] <= FOCUS_PEAK * median:
             return
@@ -182,6 +203,13 @@ class EchoFilter:
         self._variance[:] = expected.astype(np.float32)[:, None]
         self.focus = first
 
+    def _narrow(self) -> None:
+        """Work on the room alone, once the focus is settled."""
+        if self.focus is not None and self._heard >= FOCUS_UNTIL:
+            self._active = slice(max(0, self.focus - BEFORE), min(self.partitions, self.focus + ROOM))
+            self._path[: self._active.start] = 0
+            self._path[self._active.stop :] = 0
+
 
 def _spectrum(samples: Real) -> Complex:
     """numpy keeps single precision here, which its type hints do not know."""
@@ -190,3 +218,7 @@ def _spectrum(samples: Real) -> Complex:
 
 def _samples(spectrum: Complex) -> Real:
     return np.fft.irfft(spectrum).astype(np.float32, copy=False)
+
+
+def _power(spectrum: Complex) -> Real:
+    return spectrum.real**2 + spectrum.imag**2
