@@ -66,7 +66,8 @@ $(VENV)/ready: deploy/requirements/dev.txt pyproject.toml
 	@touch $@
 
 lock: $(VENV)/ready ## Write the lock files anew (needs uv)
-	@for set in runtime "offline --extra offline" "dev --extra offline --extra pictures --extra dev"; do \
+	@for set in runtime "offline --extra offline" \
+	    "dev --extra offline --extra pictures --extra silero --extra dev"; do \
 	  set -- $$set; name=$$1; shift; \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header --no-annotate "$$@" pyproject.toml \

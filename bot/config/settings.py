@@ -107,6 +107,7 @@ class Offline(Model):
 class Vad(Model):
     """The local voice detector behind gate and barge-in; docs/vad.md says what each setting does."""
 
+    engine: Literal["webrtc", "silero"] = "webrtc"
     webrtc_aggressiveness: Annotated[int, Field(ge=0, le=3)] = 1
     enhanced_enabled: bool = True
     confidence_threshold: float = Field(default=0.6, ge=0, le=1)

@@ -1,7 +1,9 @@
 """Writes each call down, in the store and in the metrics, as the controller tells of it."""
 
 import sqlite3
+from typing import Any
 
+from bot.audio.gate import FLUTTER
 from bot.call.call import Call
 from bot.call.stopwatch import TURN_PARTS
 from bot.log import get_logger
@@ -37,6 +39,16 @@ WAYS = {
 }
 
 
+SHORTEST_S = 30
+"""A call is taken to have lasted at least so long: a greeting alone makes two transitions."""
+
+
+def transitions_a_minute(quality: dict[str, Any], seconds: float) -> float:
+    """Openings and closings of the gate in a call of ``seconds``, from its quality record."""
+    count = quality.get("gate_openings", 0) + quality.get("gate_closings", 0)
+    return float(count / max(seconds, SHORTEST_S) * 60)
+
+
 class Ledger:
     """The controller's ``Observer``. A record that cannot be written is logged whole, and no call suffers."""
 
@@ -63,6 +75,13 @@ class Ledger:
             turn_latencies_ms=row["turn_latencies_ms"],
             quality={name: value for name, value in row["quality"].items() if not isinstance(value, list)},
         )
+        seconds = call.ended_at - call.started_at
+        if (a_minute := transitions_a_minute(row["quality"], seconds)) > FLUTTER:
+            log.warning(
+                "gate_flutters",
+                transitions_a_minute=round(a_minute),
+                remedy="replay its recording with `voicebot tune --sweep vad.energy_threshold=100,200,400`",
+            )
         await self._write(row)
 
     async def _write(self, row: Row) -> None:

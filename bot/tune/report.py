@@ -4,14 +4,13 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from bot.audio.gate import FLUTTER
 from bot.tune.levels import Levels
 from bot.tune.recording import FRAMES_A_SECOND, Recording
 from bot.tune.replay import Outcome
 from bot.tune.score import Choice, Score
 from bot.tune.spans import Span
 
-FLUTTER = 20
-"""Transitions of the gate in a minute above which the bot itself warns."""
 NO_ECHO_DB = -50
 LISTED = 8
 COLUMNS = (

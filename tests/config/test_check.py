@@ -2,6 +2,7 @@
 
 import pytest
 
+from bot.config import rules_line
 from bot.config.check import KNOWN_TOOLS, check
 from bot.config.legacy import adapt
 from bot.config.problem import Finding, dotted
@@ -33,6 +34,18 @@ def mcp(**values: object) -> dict[str, object]:
 
 
 ORDER = {"type": "object", "properties": {"number": {"type": "string"}}, "required": ["number"]}
+
+
+def test_silero_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: dict[str, object] = {"vad": {"engine": "silero"}}
+    monkeypatch.setattr(rules_line, "find_spec", lambda name: None)
+    (found,) = findings(chosen)
+    assert (dotted(found.path), found.severity) == ("vad.engine", "error")
+    assert "pip install 'voicebot[silero]'" in str(found.remedy)
+    monkeypatch.setattr(rules_line, "find_spec", lambda name: name)
+    assert not findings(chosen)
+
+
 FOUND: list[tuple[dict[str, object], str, str, str]] = [
     ({"openai": {"model": "gpt-4o-realtime-preview"}}, "warning", "openai.model", "gpt-realtime-2.1 is used"),
     ({"openai": {"model": "gpt-4o-mini-realtime-preview"}}, "warning", "openai.model", "was retired"),

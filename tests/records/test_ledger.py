@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.call.call import Call
 from bot.call.journal import Journal
@@ -24,7 +25,7 @@ QUALITY: dict[str, Any] = {
 }
 
 
-async def page(tmp_path: Path, usage: dict[str, int], quality: dict[str, Any]) -> str:
+async def page(tmp_path: Path, usage: dict[str, int], quality: dict[str, Any], seconds: float = 8) -> str:
     """The metrics after one call with these figures."""
     channel = SimpleNamespace(
         caller=SimpleNamespace(number="1", name=""), dialplan=SimpleNamespace(exten="100")
@@ -36,7 +37,7 @@ async def page(tmp_path: Path, usage: dict[str, int], quality: dict[str, Any]) -
         answered_by="",
         brief=None,
         started_at=1.0,
-        ended_at=9.0,
+        ended_at=1.0 + seconds,
         journal=Journal(began=0.0, usage=usage),
         departure=Departure("hangup", "caller", "caller hung up"),
         quality=lambda: quality,
@@ -72,3 +73,17 @@ async def test_a_server_cannot_make_series_by_naming_tokens(tmp_path: Path, kind
     assert 'voicebot_tokens_total{kind="input_tokens"} 7.0' in text
     assert f'voicebot_tokens_total{{kind="other"}} {2.0 * kinds}' in text
     assert text.count("voicebot_tokens_total{") == 2 <= len(TOKEN_KINDS)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "openings", "closings", "told"),
+    [(120, 20, 20, None), (120, 21, 21, 21), (5, 4, 5, None), (5, 6, 6, 24), (60, 0, 0, None)],
+)
+async def test_a_gate_that_flutters_is_warned_about(
+    tmp_path: Path, seconds: float, openings: int, closings: int, told: int | None
+) -> None:
+    with capture_logs() as logs:
+        await page(tmp_path, {}, {"gate_openings": openings, "gate_closings": closings}, seconds)
+    warned = [line for line in logs if line["event"] == "gate_flutters"]
+    assert [line["transitions_a_minute"] for line in warned] == ([told] if told else [])
+    assert all("voicebot tune" in line["remedy"] for line in warned)

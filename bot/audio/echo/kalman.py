@@ -85,7 +85,6 @@ class EchoFilter:
         self._error_block = np.zeros(2 * BLOCK, np.float32)
         self._products = np.empty((partitions, BINS), np.complex64)
         self._powers = np.empty((partitions, BINS), np.float32)
-        self._ones = np.ones(partitions, np.float32)
         self._restart()
 
     def _restart(self) -> None:
@@ -134,7 +133,7 @@ class EchoFilter:
         echo = _samples(np.add.reduce(products))[BLOCK:]
         residual = near - echo
         np.multiply(self._far_power[view], self._variance[rows], out=powers)
-        missed = self._ones[rows] @ powers  # BLAS adds rows up in half the time of numpy's sum
+        missed = np.add.reduce(powers)
         # Parseval: the sum over 161 bins is half of that over 320, and half a block is known to be zero.
         doubt = float(np.add.reduce(missed)) / (BLOCK * BLOCK * 2)
         self._error_block[BLOCK:] = residual
