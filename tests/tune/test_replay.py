@@ -14,7 +14,7 @@ from bot.call.uplink import Uplink
 from bot.config.settings import BargeIn, Settings, Vad
 from bot.rtp.sender import RtpSender
 from bot.tune.cancelled import ESTIMATE_EVERY, Playback, cancel
-from bot.tune.recording import FRAME, FRAMES_A_SECOND, Recording, Track
+from bot.tune.recording import FRAME, FRAMES_A_SECOND, Recording
 from bot.tune.reference import Reference, judge
 from bot.tune.replay import Outcome, agent_turns, replay
 from bot.tune.spans import widened
@@ -96,15 +96,8 @@ def on_the_line(recording: Recording, uplink: Uplink, record: Callable[[int], No
                 uplink.echo.set_delay(delay)
 
 
-def coded(track: Track) -> Track:
-    """As G.711 leaves it, so that the line changes nothing more."""
-    return np.frombuffer(ULAW.decode(ULAW.encode(track.tobytes())), "<i2").reshape(track.shape)
-
-
 def test_a_replay_hears_what_the_live_uplink_hears() -> None:
-    plain = recorded(sample_call())
-    assert plain.agent is not None
-    recording = Recording(coded(plain.caller), coded(plain.agent))
+    recording = recorded(sample_call())
     params = uplink_params(Settings(), BargeIn())
     live: list[tuple[int, Input]] = []
     at = [0]
@@ -114,9 +107,12 @@ def test_a_replay_hears_what_the_live_uplink_hears() -> None:
     kept = Playback(cancel(recording, EchoCanceller(EchoParams()), nothing))
     ear = Ear(params.vad, params.barge_in, kept)
     ear.listen_over_agent(True)
-    decided = [(n, ear.process(near.tobytes()).decided) for n, near in enumerate(recording.caller)]
+    heard = [(n, ear.process(near.tobytes()).decided) for n, near in enumerate(recording.caller)]
+    decided = [(n, one) for n, one in heard if one is not None]
     assert len(live) >= 4
-    assert [(n, one) for n, one in decided if one is not None] == live
+    assert [one for _, one in decided] == [one for _, one in live]
+    # The line rounds to G.711 and starts a packet later.
+    assert all(abs(n - m) <= 2 for (n, _), (m, _) in zip(decided, live, strict=True))
 
 
 def test_the_gate_follows_the_agent_and_the_interruption() -> None:

@@ -10,8 +10,7 @@ linear on purpose: it takes away what it can explain by the far end and leaves t
 Two things differ from the papers. The work that they do on all partitions after each block (gradient
 constraint, state transition, process noise) is done on five partitions every fifth block, in turn. And the
 filter *focuses*: once its own weights show where the echo begins, it expects a room that decays from there
-on, instead of an equally likely echo everywhere; that halves the time to learn a path. After some seconds
-only the partitions around that room are worked on.
+on, instead of an equally likely echo everywhere; that halves the time to learn a path.
 """
 
 from typing import NamedTuple
@@ -41,7 +40,7 @@ scale."""
 TURN = 5
 """Partitions that are constrained at a time, in one FFT call, every so many blocks."""
 
-FOCUS_FROM, FOCUS_UNTIL, FOCUS_EVERY = 25, 300, 5
+FOCUS_FROM, FOCUS_UNTIL, FOCUS_EVERY = 25, 500, 5
 """Blocks of agent speech after which the focus is looked for, given up, and how often."""
 FOCUS_PEAK = 15.0
 """A partition this much stronger (power) than the median one is where the echo begins."""
@@ -50,8 +49,6 @@ FOCUS_GAIN = 6.0
 FOCUS_DECAY_DB = 4.0
 """The room's decay per partition: 60 dB in 300 ms."""
 FOCUS_FLOOR = 10**-2.5
-BEFORE, ROOM = 2, 16
-"""Partitions before the focus and from it on that are worked on after that: a room of 320 ms."""
 
 
 class Block(NamedTuple):
@@ -93,7 +90,6 @@ class EchoFilter:
         self._noise = np.ones(BINS, np.float32)
         self._blocks = 0
         self._heard = 0
-        self._active = slice(0, self.partitions)
         self.focus: int | None = None
 
     def reset(self) -> None:
@@ -122,25 +118,23 @@ class EchoFilter:
         self._variance[fresh] = INITIAL_VARIANCE * FOCUS_FLOOR
         if self.focus is not None:
             self.focus = min(max(0, self.focus + blocks), self.partitions - 1)
-            self._narrow()
 
     def cancel(self, near: Real) -> Block:
         """Take the echo out of 160 samples of the near end, then correct the path by what is left."""
-        rows = self._active
-        view = slice(self._newest + rows.start, self._newest + rows.stop)
-        products, powers = self._products[rows], self._powers[rows]
-        np.multiply(self._far[view], self._path[rows], out=products)
-        echo = _samples(np.add.reduce(products))[BLOCK:]
+        view = slice(self._newest, self._newest + self.partitions)
+        far, far_power = self._far[view], self._far_power[view]
+        np.multiply(far, self._path, out=self._products)
+        echo = _samples(np.add.reduce(self._products))[BLOCK:]
         residual = near - echo
-        np.multiply(self._far_power[view], self._variance[rows], out=powers)
-        missed = np.add.reduce(powers)
+        np.multiply(far_power, self._variance, out=self._powers)
+        missed = np.add.reduce(self._powers)
         # Parseval: the sum over 161 bins is half of that over 320, and half a block is known to be zero.
         doubt = float(np.add.reduce(missed)) / (BLOCK * BLOCK * 2)
         self._error_block[BLOCK:] = residual
-        self._correct(self._far[view], _spectrum(self._error_block), missed)
+        self._correct(far, _spectrum(self._error_block), missed)
         self._blocks += 1
         if self._blocks % TURN == 0:
-            self._transit(rows.start + self._blocks % (-(-(rows.stop - rows.start) // TURN) * TURN))
+            self._transit(self._blocks % (-(-self.partitions // TURN) * TURN))
         return Block(residual, echo, doubt)
 
     def _transit(self, first: int) -> None:
@@ -148,9 +142,7 @@ class EchoFilter:
 
         After the correction, not before: the next prediction must not contain what is cut off here.
         """
-        rows = self._active
-        turn = slice(first, min(first + TURN, rows.stop))
-        kept = TRANSITION ** (rows.stop - rows.start)
+        turn, kept = slice(first, first + TURN), TRANSITION**self.partitions
         taps = _samples(self._path[turn])
         taps[:, BLOCK:] = 0
         taps *= kept
@@ -169,24 +161,20 @@ class EchoFilter:
         self._noise *= NOISE_SMOOTHING
         self._noise += (1 - NOISE_SMOOTHING) * observed
         certainty = 1 / (missed + 2 * self._noise + REGULARISATION)
-        rows = self._active
-        products, powers, variance = self._products[rows], self._powers[rows], self._variance[rows]
         # conj(X)·E·P/D, taken as conj(X·conj(E)/D)·P to save a pass over the far spectra.
-        np.multiply(far, error.conj() * certainty, out=products)
-        np.conjugate(products, out=products)
-        products *= variance
-        self._path[rows] += products
+        np.multiply(far, error.conj() * certainty, out=self._products)
+        np.conjugate(self._products, out=self._products)
+        self._products *= self._variance
+        self._path += self._products
         # P·(1 - 0.5·P·|X|²/D); the 0.5 is the overlap's.
-        powers *= -0.5 * certainty
-        powers += 1
-        variance *= powers
+        self._powers *= -0.5 * certainty
+        self._powers += 1
+        self._variance *= self._powers
 
     def seek_focus(self) -> None:
         """Call once per learned block of agent speech: finds where the echo begins, or moves it when it
         moved."""
         self._heard += 1
-        if self._heard == FOCUS_UNTIL:
-            self._narrow()
         if not FOCUS_FROM <= self._heard < FOCUS_UNTIL or self._heard % FOCUS_EVERY:
             return
         parts = self._path.view(np.float32)
@@ -201,13 +189,6 @@ class EchoFilter:
         self._path *= (expected / (expected + median)).astype(np.float32)[:, None]
         self._variance[:] = expected.astype(np.float32)[:, None]
         self.focus = first
-
-    def _narrow(self) -> None:
-        """Work on the room alone, once the focus is settled."""
-        if self.focus is not None and self._heard >= FOCUS_UNTIL:
-            self._active = slice(max(0, self.focus - BEFORE), min(self.partitions, self.focus + ROOM))
-            self._path[: self._active.start] = 0
-            self._path[self._active.stop :] = 0
 
 
 def _spectrum(samples: Real) -> Complex:
