@@ -2,8 +2,8 @@
 
 import ipaddress
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 from importlib.util import find_spec
+from urllib.parse import urlsplit
 
 from bot.config.problem import Finding, Path, warning
 from bot.config.profile import resolve
