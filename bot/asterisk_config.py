@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from bot.asterisk_files import AsteriskFiles
 from bot.call.leg import AMD_CONTEXT
-from bot.config.settings import Settings
+from bot.config.settings import DIAL_CONTEXT, Destination, Settings
 from bot.preflight import MODULES
 
 DIRECTORY = Path("/etc/asterisk")
@@ -114,15 +114,19 @@ def _ari(settings: Settings, files: AsteriskFiles, password: str) -> str:
 def _dialplan(settings: Settings, files: AsteriskFiles, extension: str, context: str) -> str:
     file = "extensions_custom.conf" if files.freepbx else "extensions.conf"
     return (
-        f"; where your phones dial\n{files.header(file, context)}\n"
-        "include => voicebot\n"
-        "\n"
-        f"{files.header(file, 'voicebot')}\n"
-        f"exten => {extension},1,Stasis({settings.asterisk.app})\n"
-        "; the call comes here when the bot is away or full (VOICEBOT_REFUSED says why)\n"
-        " same => n,Congestion(5)\n"
-        " same => n,Hangup()\n"
-    ) + (_amd(files, file) if settings.outbound.amd else "")
+        (
+            f"; where your phones dial\n{files.header(file, context)}\n"
+            "include => voicebot\n"
+            "\n"
+            f"{files.header(file, 'voicebot')}\n"
+            f"exten => {extension},1,Stasis({settings.asterisk.app})\n"
+            "; the call comes here when the bot is away or full (VOICEBOT_REFUSED says why)\n"
+            " same => n,Congestion(5)\n"
+            " same => n,Hangup()\n"
+        )
+        + (_amd(files, file) if settings.outbound.amd else "")
+        + dialled(settings, files.header(file, DIAL_CONTEXT))
+    )
 
 
 def _amd(files: AsteriskFiles, file: str) -> str:
@@ -133,6 +137,27 @@ def _amd(files: AsteriskFiles, file: str) -> str:
         " same => n,Stasis(${VOICEBOT_APP},amd,${AMDSTATUS},${AMDCAUSE})\n"
         " same => n,Hangup()\n"
     )
+
+
+def dialled(settings: Settings, header: str) -> str:
+    """The destinations that have ``dial``, by name; empty when there are none."""
+    lines = [
+        f"exten => {name},1,{_dial(place)}\n same => n,Hangup(${{HANGUPCAUSE}})\n"
+        for name, place in settings.destinations.items()
+        if place.dial is not None
+    ]
+    if not lines:
+        return ""
+    return (
+        f"\n; whom the agent may have called; whatever else is asked for, Asterisk refuses\n{header}\n"
+        f"{''.join(lines)}"
+        "exten => i,1,Log(WARNING,refused to dial ${INVALID_EXTEN})\n"
+        " same => n,Hangup(21)\n"
+    )
+
+
+def _dial(place: Destination) -> str:
+    return f"Dial({place.dial},{place.ring_timeout})"
 
 
 # ---------------------------------------------------------------------------- what is there
@@ -232,10 +257,12 @@ def _examine_dialplan(settings: Settings, files: AsteriskFiles, extension: str) 
     if settings.outbound.amd and AMD_CONTEXT not in files.sections("extensions.conf"):
         yield Finding(False, "extensions.conf", f"outbound.amd: there is no context [{AMD_CONTEXT}]")
     for name, place in settings.destinations.items():
-        if place.context not in files.sections("extensions.conf"):
-            yield Finding(
-                False, "extensions.conf", f"destinations.{name}: there is no context [{place.context}]"
-            )
+        context = place.place(name)[0]
+        if context not in files.sections("extensions.conf"):
+            yield Finding(False, "extensions.conf", f"destinations.{name}: there is no context [{context}]")
+        elif place.dial is not None and not _matches(files, context, _dials(name, place.dial)):
+            message = f"destinations.{name}: [{context}] does not dial {place.dial} for it"
+            yield Finding(False, "extensions.conf", message)
 
 
 def _examine_rtp(settings: Settings, files: AsteriskFiles) -> Iterator[Finding]:
@@ -284,6 +311,11 @@ def _is_private(address: str) -> bool:
     return _is_address(address) and any(
         ipaddress.ip_address(address) in ipaddress.ip_network(network) for network in networks
     )
+
+
+def _dials(name: str, dial: str) -> re.Pattern[str]:
+    """The operator's own options of ``Dial`` may follow."""
+    return re.compile(rf"(?i)^{name}\s*,\s*1\s*,\s*Dial\({re.escape(dial)}[,)]")
 
 
 def _matches(files: AsteriskFiles, section: str, pattern: re.Pattern[str]) -> bool:

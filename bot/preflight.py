@@ -1,8 +1,10 @@
 """Is this Asterisk fit for calls? Asked at start and by ``voicebot check --live``."""
 
 import re
+from collections.abc import Mapping
 
 from bot.ari import AriClient
+from bot.config.settings import DIAL_CONTEXT, Destination
 from bot.errors import AriError, AriRefused
 
 #: ExternalMedia came with 16.6.
@@ -17,7 +19,7 @@ MODULES = {
 }
 
 
-async def check_asterisk(ari: AriClient) -> list[str]:
+async def check_asterisk(ari: AriClient, destinations: Mapping[str, Destination]) -> list[str]:
     """What is missing; empty when all is there. Raises AriError when Asterisk does not answer."""
     try:
         info = await ari.asterisk.get_info()
@@ -39,4 +41,18 @@ async def check_asterisk(ari: AriClient) -> list[str]:
         for name, why in MODULES.items()
         if name not in running
     ]
+    findings += [
+        f"destinations.{name}: [{DIAL_CONTEXT}] of the dialplan has no extension {name}: "
+        "`voicebot asterisk-config` prints it"
+        for name, place in destinations.items()
+        if place.dial is not None and not await _dialplan_has(ari, name)
+    ]
     return findings
+
+
+async def _dialplan_has(ari: AriClient, name: str) -> bool:
+    """Asked by way of a device state: it is valid where the extension exists, and nothing is dialled."""
+    try:
+        return await ari.device_states.get(f"Local/{name}@{DIAL_CONTEXT}") != "INVALID"
+    except AriRefused:
+        return True  # this Asterisk has no device states to ask for

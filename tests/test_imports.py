@@ -19,6 +19,7 @@ PURE = (
     "bot/realtime/dialects.py",
     "bot/realtime/session.py",
     "bot/call/turns.py",
+    "bot/call/transfer.py",
     "bot/call/barge_in.py",
     "bot/call/ear.py",
     "bot/call/uplink.py",

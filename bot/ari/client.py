@@ -20,7 +20,7 @@ from yarl import URL
 
 from bot.ari.channels import Channels
 from bot.ari.events import Event, UnknownEvent, parse_event
-from bot.ari.rest import Applications, Asterisk, Bridges, Events, Playbacks, Query
+from bot.ari.rest import Applications, Asterisk, Bridges, DeviceStates, Events, Playbacks, Query
 from bot.errors import AriError, AriForbidden, AriRefused, AriUnreachable, ConfigError, ProtocolError
 
 RECONNECT_MIN_S = 0.2
@@ -79,6 +79,7 @@ class AriClient:
         self.asterisk = Asterisk(self)
         self.bridges = Bridges(self)
         self.channels = Channels(self)
+        self.device_states = DeviceStates(self)
         self.events = Events(self)
         self.playbacks = Playbacks(self)
 

@@ -68,6 +68,13 @@ class Events(Resource):
         await self._request("POST", "events", "claim", query=query)
 
 
+class DeviceStates(Resource):
+    async def get(self, device_name: str) -> str:
+        """``NOT_INUSE``, ``UNAVAILABLE``, … For ``Local/EXTEN@CONTEXT``: ``INVALID`` where the dialplan has
+        no such extension. Without ``res_ari_device_states``: AriRefused 404."""
+        return str((await self._request("GET", "deviceStates", device_name))["state"])
+
+
 class Playbacks(Resource):
     async def stop(self, playback_id: str) -> None:
         await self._request("DELETE", "playbacks", playback_id)

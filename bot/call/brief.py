@@ -17,6 +17,7 @@ from bot.config.profile import render, resolve, select, variables
 from bot.config.settings import BargeIn, Model, Settings
 from bot.realtime.dialects import SessionRequest
 from bot.rtp.sender import RtpSender
+from bot.tools.handoff import HandoffToAgent
 from bot.tools.registry import ToolRegistry
 
 LINE_CODECS = {"ulaw": ULAW, "alaw": ALAW}
@@ -26,11 +27,12 @@ RTP_CLOCK_HZ = 8000
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """``codec`` is the phone's, ``model_codec`` the model's (None: PCM16 at 24 kHz). ``greeting_audio`` is in
-    the phone's; empty when the model is to greet."""
+    """``codec`` is the phone's, ``model_codec`` the model's (None: PCM16 at 24 kHz). ``tools`` are those that
+    the agent may call. ``greeting_audio`` is in the phone's codec; empty when the model is to greet."""
 
     agent: str
     request: SessionRequest
+    tools: ToolRegistry
     greeting: str
     greeting_audio: bytes
     codec: Codec
@@ -58,11 +60,14 @@ def write_brief(
     channel_variables: dict[str, str],
     agent: str = "",
 ) -> Brief:
-    """The brief for a caller who has just entered Stasis with ``args``, or for whom ``agent`` is to call."""
+    """The brief for a caller who has just entered Stasis with ``args``, or for ``agent``: who
+    calls out, or is handed the call."""
     if agent:
         profile = resolve(settings, agent)
     else:
         profile = select(settings, channel.dialplan.exten, channel.caller.number, args)
+    others = (HandoffToAgent(profile.handoff),) if profile.handoff else ()
+    tools = registry.chosen(profile.tools, *others)
     words = variables(
         datetime.now(UTC),
         settings.calls.time_zone,
@@ -83,13 +88,14 @@ def write_brief(
         turn_detection=_body(profile.turn_detection),
         transcription=_body(transcription),
         noise_reduction={"type": openai.noise_reduction} if openai.noise_reduction else None,
-        tools=tuple(registry.to_openai_realtime_schema(profile.tools)),
+        tools=tuple(tools.to_openai_realtime_schema()),
         extra=openai.session,
     )
     barge_in = profile.barge_in
     return Brief(
         agent=profile.name,
         request=request,
+        tools=tools,
         greeting=render(profile.greeting, words),
         greeting_audio=uplink.codec.encode(read_greeting(profile.greeting_audio))
         if profile.greeting_audio

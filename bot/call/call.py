@@ -5,31 +5,35 @@ between any two requests ends it at once.
 """
 
 import asyncio
+import re
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from bot.ari import AriClient
 from bot.ari.models import Channel
 from bot.audio.echo import EchoCanceller
 from bot.call.brief import Brief, write_brief
 from bot.call.conversation import Conversation, Script
+from bot.call.desk import Desk
 from bot.call.downlink import Downlink
 from bot.call.journal import Journal
 from bot.call.leg import Leg
 from bot.call.outbound import Order
 from bot.call.ports import Departure
 from bot.call.quality import phone_leg, uplink_mos
+from bot.call.talk import Talk
+from bot.call.transfer import Input
 from bot.call.uplink import Uplink
-from bot.config.settings import Settings
+from bot.config.profile import sanitized
+from bot.config.settings import Destination, Settings
 from bot.errors import AriError, ModelError, ProtocolError, ResourceError
 from bot.log import get_logger
 from bot.media.pacer import Pacer
 from bot.media.rtp import Address, PortPool, RtpSocket, open_rtp
 from bot.media.silence import why_silent
-from bot.realtime.client import Endpoint, RealtimeClient
-from bot.realtime.events import Event
+from bot.realtime.client import Endpoint
 from bot.realtime.warm import WarmSessions
 from bot.records.recording import Recorder, Recorders
 from bot.tools.registry import ToolRegistry
@@ -83,7 +87,9 @@ class Call:
         self.leg = Leg(house.ari, call_id, channel.id, there=order is None)
         self.started_at = time.time()
         self.ended_at = 0.0  # the controller sets it, when all is released
-        self.conversation: Conversation | None = None
+        self.talk: Talk | None = None  # of the agent who has the caller
+        self.conversation: Conversation | None = None  # the one that has the line
+        self.desk = Desk(self)
         self.departure: Departure | None = None
         self.interruption = "fault"  # why ``run`` is cut short, if it is
         self._house = house
@@ -93,10 +99,17 @@ class Call:
         self._ended: asyncio.Future[Departure] = self._loop.create_future()
         self._tasks: set[asyncio.Task[None]] = set()
         self._group: asyncio.TaskGroup | None = None
-        self._model: RealtimeClient | None = None
+        self._talks: list[Talk] = []
+        self._variables: dict[str, str] = {}
         self._socket: RtpSocket | None = None
+        self._uplink: Uplink | None = None
+        self._downlink: Downlink | None = None
         self._recorder: Recorder | None = None
         self._last_datagram = self._loop.time()
+        self._media_closed = False
+        self._aside: asyncio.Future[None] = self._loop.create_future()
+        self._wish: Departure | None = None  # how the call is to end, whoever has the line
+        self._partner = ""  # the destination that the caller talks to, without us
 
     async def run(self) -> None:
         """The whole life of the call. Raises nothing but cancellation; even then all is released."""
@@ -116,6 +129,8 @@ class Call:
         """A task of the call failed, or the service stops; unless it had ended by itself just then."""
         if self._ended.done() and not self._ended.cancelled():  # cancelling ``run`` cancels what it awaits
             return self._ended.result()
+        if self._partner:
+            return self._apart("bot")
         return Departure("continue", "bot", self.interruption, variables=refused(self.interruption))
 
     # ------------------------------------------------------------------ setting up
@@ -126,8 +141,9 @@ class Call:
             if self.order is None and self.channel.state != "Up":
                 await self.leg.ring()
             async with asyncio.timeout(calls.ring_timeout):
-                self.brief = await self._write_brief()
-                await self._connect_model(self.brief)
+                self._variables = await self._read_variables()
+                self.brief = self.brief_for(self.order.agent if self.order else "")
+                talk = await self.connect(self.brief)
             if self.order is None:
                 await self.leg.answer()
             else:
@@ -137,7 +153,7 @@ class Call:
             if self.answered_by == "machine" and self._house.settings.outbound.on_machine == "hangup":
                 self._end(Departure("hangup", "bot", "answering machine"))
             else:
-                await self._open_media(self.brief)
+                await self._open_media(talk)
         except (ModelError, TimeoutError) as error:
             log.error("model_unavailable", error=str(error) or f"not ready within {calls.ring_timeout:g} s")
             self._end(Departure("continue", "model", "model_unavailable", variables=refused("model")))
@@ -145,11 +161,15 @@ class Call:
             log.error("no_media", error=str(error))
             self._end(Departure("continue", "bot", "no_media", variables=refused("media")))
         except (AriError, ProtocolError) as error:
-            # Most often the caller is gone already and the event is on its way; give it a moment.
-            await asyncio.wait([self._ended], timeout=1.0)
-            if not self._ended.done():
-                log.error("call_setup_failed", error=str(error))
-                self._end(Departure("hangup", "asterisk", "call_setup_failed"))
+            await self.asterisk_failed("call_setup_failed", error)
+
+    async def asterisk_failed(self, what: str, error: Exception) -> None:
+        """A request that the call cannot do without has failed."""
+        # Most often the caller is gone already and the event is on its way; give it a moment.
+        await asyncio.wait([self._ended], timeout=1.0)
+        if not self._ended.done():
+            log.error(what, error=str(error))
+            self._end(Departure("hangup", "asterisk", what))
 
     async def _call_out(self, order: Order) -> None:
         outbound = self._house.settings.outbound
@@ -158,50 +178,38 @@ class Call:
         if outbound.amd:
             self.answered_by = await self.leg.person_or_machine()
 
-    async def _write_brief(self) -> Brief:
-        house = self._house
+    async def _read_variables(self) -> dict[str, str]:
+        """What the agent's words may name: channel variables, or those that came with the order."""
         if self.order is not None:
-            agent, variables = self.order.agent, dict(self.order.variables)
-        else:
-            agent, variables = "", await self.leg.variables(house.settings.calls.variables)
-        return write_brief(house.settings, house.registry, self.channel, self._args, variables, agent)
+            return dict(self.order.variables)
+        return await self.leg.variables(self._house.settings.calls.variables)
 
-    async def _connect_model(self, brief: Brief) -> None:
-        began = self._loop.time()
-        self._model = RealtimeClient(self._house.endpoint, brief.request, self._on_model)
-        warm = self._house.warm.take()
-        await self._model.connect(warm)
-        ms = round((self._loop.time() - began) * 1000)
-        log.info("model_connected", ms=ms, warm=warm is not None)
-        self.journal.note(self._loop.time(), "model_connected")
-        self._spawn(self._watch_model(self._model))
+    def brief_for(self, agent: str = "") -> Brief:
+        """The brief of ``agent``, or of the one whom this call selects."""
+        house = self._house
+        return write_brief(house.settings, house.registry, self.channel, self._args, self._variables, agent)
 
-    async def _watch_model(self, model: RealtimeClient) -> None:
-        outcome = await model.run()
-        if self._ended.done():
-            return
-        log.error("model_lost", error=outcome.message)
-        departure = Departure("continue", "model", "model_lost", variables=refused("model"))
-        if self.conversation is not None:
-            self.conversation.model_lost(departure)
-        else:
-            self._end(departure)
-
-    async def _open_media(self, brief: Brief) -> None:
+    async def _open_media(self, talk: Talk) -> None:
+        brief = talk.brief
         rtp = self._house.settings.media.rtp
         self._socket = await open_rtp(self._house.ports, rtp.bind, rtp.source, self._datagram)
         remote = await self.leg.open_media((rtp.external_host, self._socket.port), rtp.codec)
         self._socket.announce(remote)
         if self._house.recorders is not None:
             self._recorder = self._house.recorders.open(self.id, brief.codec)
-        uplink = Uplink(brief.uplink, on_frame=self._recorder.caller if self._recorder else None)
-        self.conversation = self._build_conversation(brief, uplink, self._socket)
-        if uplink.echo is not None:
-            self._spawn(self._watch_delay(uplink.echo))
+        recorder = self._recorder
+        self._uplink = Uplink(brief.uplink, on_frame=recorder.caller if recorder else None)
+        self._downlink = Downlink(
+            brief.codec, brief.model_codec, brief.sender(), on_frame=recorder.agent if recorder else None
+        )
+        conversation = self.prepare(talk)
+        self.talk = talk
+        if self._uplink.echo is not None:
+            self._spawn(self._watch_delay(self._uplink.echo))
         await self.leg.connect()
         self._spawn(self._watch_phone())
-        self.conversation.start_media()
-        self._house.pacer.add(self.conversation)
+        self.give_line(talk)
+        conversation.start_media()
         self._spawn(self._watch_arrival(self._socket, remote))
 
     async def _watch_arrival(self, socket: RtpSocket, announced: Address) -> None:
@@ -229,15 +237,44 @@ class Call:
                 if samples is not None:
                     echo.set_delay(samples)
 
-    def _build_conversation(self, brief: Brief, uplink: Uplink, socket: RtpSocket) -> Conversation:
-        assert self._model is not None
-        downlink = Downlink(
-            brief.codec,
-            brief.model_codec,
-            brief.sender(),
-            on_frame=self._recorder.agent if self._recorder else None,
-        )
-        return Conversation(
+    # ------------------------------------------------------------------ who has the line
+
+    async def connect(self, brief: Brief, said: Iterable[tuple[str, str]] = ()) -> Talk:
+        """A session with the model that knows what was ``said`` before. Raises ModelError."""
+        began = self._loop.time()
+        talk = Talk(brief, self._house.endpoint)
+        warm = self._house.warm.take()
+        await talk.connect(said, warm)
+        self._talks.append(talk)
+        log.info("model_connected", ms=round((self._loop.time() - began) * 1000), warm=warm is not None)
+        self.journal.note(self._loop.time(), "model_connected")
+        self._spawn(self._watch_model(talk))
+        return talk
+
+    async def _watch_model(self, talk: Talk) -> None:
+        outcome = await talk.model.run()
+        talk.lost = True
+        if self._ended.done() or talk.over:
+            return
+        log.error("model_lost", error=outcome.message)
+        if talk.conversation is None:
+            self._end(MODEL_LOST)
+        elif talk.conversation is self.conversation:
+            talk.conversation.model_lost(MODEL_LOST)
+
+    def prepare(
+        self,
+        talk: Talk,
+        journal: Journal | None = None,
+        on_end: Callable[[Departure], None] | None = None,
+    ) -> Conversation:
+        """The talk's conversation, on the voices' ways of this call; it does not have the line yet. A talk
+        with somebody else than the caller has a journal of its own, and its end is not the call's."""
+        assert self._uplink is not None
+        assert self._downlink is not None
+        assert self._socket is not None
+        brief = talk.brief
+        talk.conversation = Conversation(
             Script(
                 instructions=brief.request.instructions,
                 greeting=brief.greeting,
@@ -247,22 +284,85 @@ class Call:
                 protect_greeting=brief.protect_greeting,
                 silence_ms=(brief.request.turn_detection or {}).get("silence_duration_ms"),
             ),
-            self._model,
-            uplink,
-            downlink,
-            self._house.registry,
-            self.journal,
+            talk.model,
+            self._uplink,
+            self._downlink,
+            brief.tools,
+            journal or self.journal,
+            self.desk,
             clock=time.monotonic,  # uvloop's own has whole milliseconds, and stands still within an iteration
             spawn=self._spawn,
-            send_packet=socket.send,
-            on_end=self._end,
+            send_packet=self._socket.send,
+            on_end=on_end or self._left,
         )
+        return talk.conversation
+
+    def give_line(self, talk: Talk) -> None:
+        """``talk`` has the line from here on."""
+        assert talk.conversation is not None
+        assert self._uplink is not None
+        self._uplink.retune(talk.brief.uplink.barge_in)
+        self.conversation = talk.conversation
+        talk.take_line()
+        self._house.pacer.add(self.conversation)
+        if talk.lost:
+            self.conversation.model_lost(MODEL_LOST)
+        elif self._wish is not None and talk is self.talk:
+            self.conversation.leave(self._wish)
+
+    def step_aside(self, reason: str) -> bool:
+        """Have the agent end what it is saying and give up the line; ``aside`` waits for that. False when it
+        is leaving already."""
+        if self.conversation is None or self.conversation.leaving:
+            return False
+        self._aside = self._loop.create_future()
+        self.conversation.leave(Departure("aside", "agent", reason))
+        return True
+
+    async def aside(self) -> None:
+        """Until nobody has the line."""
+        await self._aside
+        self.rest()
+
+    def rest(self) -> None:
+        """Nobody has the line for now."""
+        if self.conversation is not None:
+            self._house.pacer.remove(self.conversation)
+            self.conversation = None
+
+    def _left(self, departure: Departure) -> None:
+        if departure.kind != "aside":
+            self._end(departure)
+        elif not self._aside.done():
+            self._aside.set_result(None)
+
+    # ------------------------------------------------------------------ a destination of the caller's
+
+    def phone(self, name: str) -> Destination | None:
+        """Whom a name stands for, among the destinations that are dialled."""
+        return self._house.settings.phones.get(name)
+
+    def caller_id(self) -> str:
+        """As a destination is shown it. The name is the caller's own choice, so it is but text."""
+        caller = self.channel.caller
+        name = sanitized(re.sub(r'["\\<>]', " ", caller.name))
+        number = re.sub(r"[^\w+*#.-]", "", caller.number)
+        return f'"{name}" <{number}>' if name or number else ""
+
+    async def step_out(self, name: str) -> None:
+        """Caller and destination talk to each other: nothing of ours is between them, we only watch."""
+        self._partner = name
+        log.info("connected", destination=name)
+        await self._close_media()
+
+    def partner_left(self, name: str) -> None:
+        self._partner = name
+        self._end(self._apart("destination"))
+
+    def _apart(self, by: Literal["caller", "destination", "bot"]) -> Departure:
+        return Departure("connected", by, f"connected to {self._partner}")
 
     # ------------------------------------------------------------------ events
-
-    def _on_model(self, event: Event) -> None:
-        if self.conversation is not None and not self._ended.done():
-            self.conversation.on_model(event)
 
     def _datagram(self, data: bytes) -> None:
         self._last_datagram = self._loop.time()
@@ -273,23 +373,32 @@ class Call:
         """The caller hung up, or the channel vanished."""
         if self.conversation is not None:
             self.conversation.gone(departure)
-        self._end(departure)
+        self._end(self._apart("caller") if self._partner else departure)
 
     def _time_is_up(self) -> None:
-        self._leave(Departure("hangup", "bot", "max_call_seconds", say=GOODBYE_AT_LIMIT))
+        if not self._partner:  # people may talk as long as they like
+            self.leave(Departure("hangup", "bot", "max_call_seconds", say=GOODBYE_AT_LIMIT))
 
     def shut_down(self) -> None:
-        """The service stops: a word, and callers go on in the dialplan, those we called hang up."""
+        """The service stops: a word, and callers go on in the dialplan, those we called hang up. Two people
+        who talk are left to themselves."""
+        if self._partner:
+            self._end(self._apart("bot"))
+            return
         why, inbound = "shutdown", self.order is None
         say = WORD_AT_SHUTDOWN.format("Please hold the line." if inbound else "Goodbye.")
-        self._leave(
+        self.leave(
             Departure("continue" if inbound else "hangup", "bot", why, say=say, variables=refused(why))
         )
 
-    def _leave(self, departure: Departure) -> None:
-        if self.conversation is not None:
+    def leave(self, departure: Departure) -> None:
+        """End the call in order, whoever has the line; when nobody has, whoever gets it next."""
+        self._wish = departure
+        if self.desk.consultation is not None and not self._partner:
+            self.desk.consultation.give(Input.WITHDRAW)
+        elif self.conversation is not None:
             self.conversation.leave(departure)
-        else:
+        elif self.talk is None or self._partner:
             self._end(departure)
 
     def _end(self, departure: Departure) -> None:
@@ -303,16 +412,19 @@ class Call:
         return str(self._recorder.path) if self._recorder else ""
 
     def silent_s(self) -> float:
-        """Seconds since Asterisk last sent a packet."""
-        return self._loop.time() - self._last_datagram
+        """Seconds since Asterisk last sent a packet, while it has any to send."""
+        return self._loop.time() - self._last_datagram if self.conversation is not None else 0.0
 
     def quality(self) -> dict[str, Any]:
         """Counts of both ways of the voice, for the call's record (docs/records.md)."""
-        if self.conversation is None or self._socket is None:
+        if self.talk is None or self.talk.conversation is None or self._socket is None:
             return {}
-        talk, phone = self.conversation.quality(), phone_leg(self.leg.rtp_statistics)
+        talk, phone = self.talk.conversation.quality(), phone_leg(self.leg.rtp_statistics)
         heard = uplink_mos(talk["received"], talk["lost"] + talk["late"], phone.get("rtt_ms"))
         return talk | {"rejected": self._socket.rejected, "mos": heard, "phone_leg": phone}
+
+    def now(self) -> float:
+        return self._loop.time()
 
     # ------------------------------------------------------------------ tasks and release
 
@@ -329,10 +441,16 @@ class Call:
         for task in tuple(self._tasks):
             task.cancel()
         await self.leg.release(departure)
+        await self._close_media()
+
+    async def _close_media(self) -> None:
+        if self._media_closed:
+            return
+        self._media_closed = True
         if self._socket is not None:
             self._socket.close()
-        if self._model is not None:
-            await self._model.close()
+        for talk in self._talks:
+            await talk.close()
         if self._recorder is not None:
             await self._recorder.close()
 
@@ -350,3 +468,6 @@ async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
 def refused(why: str) -> dict[str, str]:
     """The channel variable that tells the dialplan why the bot let a call go."""
     return {"VOICEBOT_REFUSED": why}
+
+
+MODEL_LOST = Departure("continue", "model", "model_lost", variables=refused("model"))

@@ -13,8 +13,10 @@ import structlog
 from bot.ari import events
 from bot.ari.models import Channel
 from bot.call.call import Call, House, refused
+from bot.call.consult import Consultation
 from bot.call.outbound import Allowance, Order, dialled, unanswered
 from bot.call.ports import Departure
+from bot.call.transfer import NORMAL
 from bot.errors import AriError, AriRefused, OrderRefused, ProtocolError
 from bot.log import get_logger
 
@@ -26,7 +28,7 @@ WATCH_EVERY_S = 2.0
 #: A caller in our app whose StasisStart has not come by then was left by an earlier run.
 ORPHANED_AFTER_S = 1.0
 #: What follows the app's name in the ids that ``Leg`` gives.
-LEG_ID = r"-\d{8}-\d{6}-[0-9a-f]{8}-(media|bridge|out)"
+LEG_ID = r"-(?P<call>\d{8}-\d{6}-[0-9a-f]{8})-(?P<what>media|bridge|out|second-\d+)"
 
 CALLER_HUNG_UP = Departure("hangup", "caller", "caller hung up")
 LOST = Departure("hangup", "asterisk", "the connection to Asterisk was lost")
@@ -53,6 +55,8 @@ class Controller:
         self.draining = False
         self._observer = observer
         self._by_channel: dict[str, Call] = {}
+        #: Whom an earlier run connected: a channel → its partner, and their bridge.
+        self._pairs: dict[str, tuple[str, str]] = {}
         self._group: asyncio.TaskGroup | None = None
         self._idle = asyncio.Event()
         self._idle.set()
@@ -102,13 +106,19 @@ class Controller:
                 call = self._by_channel.get(event.channel.id)
                 if call is not None and event.channel.id == call.leg.caller_id:
                     self._left(call, event)
+                elif consultation := self._consultation(event.channel.id):
+                    consultation.ended(getattr(event, "cause", None) or NORMAL)
+                else:
+                    self._pair_parted(event.channel.id)
             case events.ChannelHold() | events.ChannelUnhold():
                 call = self._by_channel.get(event.channel.id)
                 if call is not None and call.conversation is not None:
                     call.conversation.hold(isinstance(event, events.ChannelHold))
             case events.ChannelDtmfReceived():
                 call = self._by_channel.get(event.channel.id)
-                if call is not None and call.conversation is not None:
+                if consultation := self._consultation(event.channel.id):
+                    consultation.digit(event.digit)
+                elif call is not None and call.conversation is not None:
                     call.conversation.digit(event.digit, event.duration_ms)
             case events.ApplicationReplaced():
                 log.error("application_replaced", remedy="another bot took this Stasis app; name them apart")
@@ -124,6 +134,8 @@ class Controller:
             call.leg.entered.put_nowait(event.args)
         elif event.replace_channel is not None and event.replace_channel.id in self._by_channel:
             self._replace(event.replace_channel.id, channel)
+        elif consultation := self._consultation(channel.id):
+            consultation.answered()
         elif self._ours.fullmatch(channel.id):
             self._spawn(self._discard(channel.id))  # ExternalMedia of a call that ended meanwhile
         else:
@@ -137,6 +149,13 @@ class Controller:
             call.gone(CALLER_HUNG_UP)
         elif isinstance(event, events.ChannelDestroyed):
             call.gone(Departure("hangup", "caller", unanswered(event.cause)))
+
+    def _consultation(self, channel_id: str) -> Consultation | None:
+        """What a destination's channel belongs to; the id that ``Leg`` gave it names the call."""
+        match = self._ours.fullmatch(channel_id)
+        call = self.calls.get(match["call"]) if match else None
+        consultation = call.desk.consultation if call is not None else None
+        return consultation if consultation is not None and consultation.channel_id == channel_id else None
 
     def _replace(self, old_id: str, channel: Channel) -> None:
         """An attended transfer to the bot: the call lives on under a new channel id."""
@@ -234,7 +253,7 @@ class Controller:
         known = tuple(self.calls.values())  # who comes while we ask is not in the answer, and is well
         try:
             alive = {channel.id for channel in await ari.channels.list()}
-            bridges = [bridge.id for bridge in await ari.bridges.list()]
+            bridges = {bridge.id: bridge.channels for bridge in await ari.bridges.list()}
             in_stasis = (await ari.applications.get()).channel_ids
         except (AriError, ProtocolError) as error:
             log.warning("reconcile_failed", error=str(error))
@@ -242,21 +261,40 @@ class Controller:
         for call in known:
             if call.leg.there and call.leg.caller_id not in alive:
                 call.gone(LOST)
-        ours = {
-            name
-            for call in self.calls.values()
-            for name in (call.leg.caller_id, call.leg.media_id, call.leg.bridge_id)
-        }
+            elif call.leg.second and call.leg.second not in alive and call.desk.consultation is not None:
+                call.desk.consultation.ended(NORMAL)
+        ours = {name for call in self.calls.values() for name in call.leg.ids()}
+        ours |= self._adopt_pairs({name: bridges[name] for name in bridges.keys() - ours})
         for channel_id in alive - ours:
             if self._ours.fullmatch(channel_id):
                 await self._discard(channel_id)
-        for bridge_id in set(bridges) - ours:
+        for bridge_id in bridges.keys() - ours:
             if self._ours.fullmatch(bridge_id):
                 await self._quietly(ari.bridges.destroy, bridge_id)
         await asyncio.sleep(ORPHANED_AFTER_S)
         for channel_id in alive.intersection(in_stasis):
-            if channel_id not in self._by_channel and not self._ours.fullmatch(channel_id):
+            known_now = channel_id in self._by_channel or channel_id in self._pairs
+            if not known_now and not self._ours.fullmatch(channel_id):
                 await self._send_on(channel_id, "lost")
+
+    def _adopt_pairs(self, bridges: dict[str, tuple[str, ...]]) -> set[str]:
+        """Two people whom an earlier run connected go on talking; when one leaves, so does the other."""
+        adopted: set[str] = set()
+        for bridge_id, members in bridges.items():
+            media = f"{bridge_id.removesuffix('bridge')}media"
+            if self._ours.fullmatch(bridge_id) and len(members) == 2 and media not in members:
+                first, second = members
+                self._pairs |= {first: (second, bridge_id), second: (first, bridge_id)}
+                adopted |= {first, second, bridge_id}
+                log.info("pair_adopted", bridge=bridge_id)
+        return adopted
+
+    def _pair_parted(self, channel_id: str) -> None:
+        partner, bridge_id = self._pairs.pop(channel_id, ("", ""))
+        if partner:
+            self._pairs.pop(partner, None)
+            self._spawn(self._discard(partner))
+            self._spawn(self._quietly(self._house.ari.bridges.destroy, bridge_id))
 
     async def _discard(self, channel_id: str) -> None:
         await self._quietly(self._house.ari.channels.hangup, channel_id)

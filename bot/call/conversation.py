@@ -9,7 +9,7 @@ from typing import Any
 from bot.call.downlink import Downlink
 from bot.call.functions import Functions
 from bot.call.journal import Journal
-from bot.call.ports import Departure, Model
+from bot.call.ports import Departure, Desk, Model
 from bot.call.stopwatch import Stopwatch
 from bot.call.turns import AWAITING_DRAIN, INTERRUPTIBLE, LEAVING, Action, Input, State, Turns
 from bot.call.uplink import Uplink
@@ -47,7 +47,8 @@ class Script:
 
 
 class Conversation:
-    """``tick`` it every 20 ms from ``start_media`` on; ``on_end`` is told once, how the call is to be left.
+    """It has the line from ``take_line`` on: ``tick`` it every 20 ms. ``on_end`` is told how the call is to
+    be left; after an ``aside`` it may take the line again.
 
     ``clock`` is the one of ``tick``'s times; ``spawn`` starts a task that belongs to the call.
     """
@@ -60,6 +61,7 @@ class Conversation:
         downlink: Downlink,
         registry: ToolRegistry,
         journal: Journal,
+        desk: Desk,
         *,
         clock: Callable[[], float],
         spawn: Callable[[Coroutine[Any, Any, None]], object],
@@ -67,12 +69,12 @@ class Conversation:
         on_end: Callable[[Departure], None],
     ) -> None:
         self.journal = journal
+        self.desk = desk
         self.turns = Turns()
         self.stopwatch = Stopwatch(script.silence_ms)
         self._script = script
         self._model = model
         self._uplink = uplink
-        uplink.on_voice = self._give
         self._downlink = downlink
         self._functions = Functions(self, model, registry, journal, clock)
         self._clock = clock
@@ -96,6 +98,17 @@ class Conversation:
 
     # ------------------------------------------------------------------ the clock
 
+    def take_line(self) -> None:
+        """The line is this talk's from here on, with nothing left on it of another one."""
+        self.turns = Turns()
+        self._departure = None
+        self._deadline = self._tail_over = self._leave_by = float("inf")
+        self._agent_audible = self.caller_speaking = False
+        self._uplink.on_voice = self._give
+        self._uplink.listen_over_agent(False)
+        self._uplink.open_gate()
+        self._downlink.cut()
+
     def start_media(self) -> None:
         """The way to the phone is open both ways: begin to listen, and greet."""
         now = self._clock()
@@ -104,9 +117,13 @@ class Conversation:
         if self._script.greeting_audio:
             self._play_greeting(now)
         elif self._script.greeting:
-            if self._script.protect_greeting:
-                self._give(Input.PROTECT)
-            self.prompt(f'Greet the caller now by saying: "{self._script.greeting}"')
+            self.open(f'Greet the caller now by saying: "{self._script.greeting}"')
+
+    def open(self, what: str) -> None:
+        """The first words of a talk, which nobody may interrupt where they are protected."""
+        if self._script.protect_greeting:
+            self._give(Input.PROTECT)
+        self.prompt(what)
 
     def _play_greeting(self, now: float) -> None:
         """From the recording, as if the model had said it; the model is told that it has."""
@@ -205,6 +222,10 @@ class Conversation:
 
     # ------------------------------------------------------------------ leaving
 
+    @property
+    def leaving(self) -> bool:
+        return self._departure is not None
+
     def leave(self, departure: Departure) -> None:
         """Let the farewell be heard, then go; the first wish counts (``CallControl``)."""
         if self._departure is not None:
@@ -229,6 +250,8 @@ class Conversation:
 
     def on_model(self, event: events.Event) -> None:
         now = self._clock()
+        if self.turns.state is State.ENDED and not isinstance(event, events.CallerTranscript):
+            return  # the line is no longer ours
         match event:
             case events.AgentAudio():
                 if event.response_id in self._dropped:
@@ -302,10 +325,6 @@ class Conversation:
         self._farewell_said = any(phrase.lower() in said for phrase in self._script.farewell.phrases)
 
     # ------------------------------------------------------------------ what ``Functions`` asks
-
-    @property
-    def leaving(self) -> bool:
-        return self.turns.state in LEAVING
 
     @property
     def quiet(self) -> bool:
@@ -391,6 +410,9 @@ class Conversation:
         self.journal.interruptions += 1
 
     def _ask_farewell(self) -> None:
+        if self._departure and self._departure.kind == "aside":
+            self._give(Input.DONE)
+            return
         self.prompt(self._departure.say if self._departure else "", tool_choice="none")
 
     def failed(self) -> None:

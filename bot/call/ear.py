@@ -58,6 +58,10 @@ class Ear:
             self._barge_in.reset()
         self.over_agent = audible
 
+    def retune(self, barge_in: BargeInParams) -> None:
+        """Another agent may be interrupted sooner or later."""
+        self._barge_in = BargeIn(barge_in)
+
     def suspect(self) -> None:
         """Somebody else (the server's VAD) heard the caller over the agent first."""
         self._barge_in.suspect()

@@ -12,11 +12,12 @@ from typing import Any, Literal
 class Utterance:
     """One item of the talk. ``heard`` below 1: the agent was cut off, and this share of it was played."""
 
-    party: Literal["caller", "agent"]
+    party: Literal["caller", "agent", "destination"]
     item_id: str
     text: str
     at_s: float
     heard: float = 1.0
+    aside: bool = False  # the caller did not hear it
 
     def as_dict(self) -> dict[str, Any]:
         """``estimated`` words: where a sentence was cut, in words, can only be guessed from the time."""
@@ -75,6 +76,25 @@ class Journal:
         for utterance in self.transcript:
             if utterance.item_id == item_id:
                 utterance.heard = min(utterance.heard, share)
+
+    def dialogue(self) -> list[tuple[str, str]]:
+        """What caller and agent said so far, as far as it was heard."""
+        said = [(one.party, one.as_dict()["text"]) for one in self.transcript if not one.aside]
+        return [(party, text) for party, text in said if text]
+
+    def absorb(self, aside: "Journal") -> None:
+        """Take in a talk with a destination, which the caller did not hear: its words, and what it cost."""
+        for utterance in aside.transcript:
+            utterance.aside = True
+            if utterance.party == "caller":
+                utterance.party = "destination"
+        self.transcript = sorted(self.transcript + aside.transcript, key=lambda one: one.at_s)
+        self.timeline = sorted(self.timeline + aside.timeline, key=lambda entry: entry[0])
+        self.tools += aside.tools
+        self.responses += aside.responses
+        self.interruptions += aside.interruptions
+        self.partial_audio += aside.partial_audio
+        self.used(aside.usage)
 
     def used(self, usage: dict[str, Any]) -> None:
         """Add up the token counts of responses; nested ones become ``input_token_details.audio_tokens``."""

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from bot.ari import AriClient
 from bot.call.ports import Departure
+from bot.config.settings import DIAL_CONTEXT
 from bot.errors import AriError, AriRefused, ProtocolError
 from bot.log import get_logger
 from bot.media.rtp import Address
@@ -30,7 +31,8 @@ T = TypeVar("T")
 
 
 class Leg:
-    """``caller_id`` changes when an attended transfer puts the call onto another channel."""
+    """``caller_id`` changes when an attended transfer puts the call onto another channel. ``second``: a
+    destination that is called for the caller; empty while there is none."""
 
     def __init__(self, ari: AriClient, call_id: str, caller_id: str, *, there: bool = True) -> None:
         self.caller_id = caller_id
@@ -41,8 +43,13 @@ class Leg:
         self.detecting = False  # the called party is in the dialplan, with Asterisk's AMD
         self.entered: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()  # arguments of each of its StasisStart
         self.rtp_statistics: dict[str, Any] = {}  # of the caller's channel, when last asked
+        self.second = ""
         self._ari = ari
         self._made: dict[str, asyncio.Task[Any]] = {}
+
+    def ids(self) -> tuple[str, ...]:
+        """Of all that it made, or is about to make."""
+        return self.caller_id, self.media_id, self.bridge_id, self.second
 
     async def variables(self, names: tuple[str, ...]) -> dict[str, str]:
         """Channel variables of the caller; those that are not set are left out."""
@@ -119,8 +126,59 @@ class Leg:
                 answer = await self._ari.channels.rtpstatistics(self.caller_id)
                 self.rtp_statistics = answer or self.rtp_statistics
 
+    # ------------------------------------------------------------------ a second party
+
+    def second_id(self, attempt: int) -> str:
+        return self.media_id.replace("-media", f"-second-{attempt}")
+
+    async def hold(self) -> None:
+        """The caller hears music, and nothing of the bridge."""
+        await self._ari.bridges.remove_channel(self.bridge_id, self.caller_id)
+        await self._ari.channels.start_moh(self.caller_id)
+
+    async def call_second(self, channel_id: str, name: str, ring_s: int, caller_id: str) -> None:
+        """Ring the destination ``name``, which the dialplan knows. ``/n``: the channel stays the one that we
+        asked for, however the dialplan goes on behind it."""
+        self.second = channel_id
+        request = self._ari.channels.originate(
+            f"Local/{name}@{DIAL_CONTEXT}/n",
+            channel_id=channel_id,
+            originator=self.caller_id,
+            caller_id=caller_id or None,
+            timeout_s=ring_s,
+        )
+        await self._make(channel_id, request)
+
+    async def admit_second(self) -> None:
+        """The destination and the agent hear each other."""
+        await self._ari.bridges.add_channel(self.bridge_id, self.second)
+
+    async def connect_second(self) -> None:
+        """Caller and destination hear each other; the agent's channel is gone."""
+        await self._ari.channels.stop_moh(self.caller_id)
+        await self._ari.bridges.add_channel(self.bridge_id, self.caller_id)
+        await self._ari.channels.hangup(self.media_id)
+
+    async def drop_second(self) -> None:
+        """Hang up on the destination, or stop its ringing. Never raises AriError."""
+        if self.second:
+            with suppress(AriError):
+                await asyncio.shield(self._made[self.second])
+            await self._quietly(self._ari.channels.hangup(self.second))
+            self.second = ""
+
+    async def take_back(self) -> None:
+        """The caller hears the agent again."""
+        await self._ari.channels.stop_moh(self.caller_id)
+        await self._ari.bridges.add_channel(self.bridge_id, self.caller_id)
+
+    # ------------------------------------------------------------------ the end
+
     async def release(self, departure: Departure) -> None:
         """Let the caller go as ``departure`` says, then undo what this leg made. Never raises AriError."""
+        if departure.kind == "connected" and departure.by == "bot":
+            return
+        await self.drop_second()
         # What was asked for is there, or refused, before it is undone: a request may still be under way.
         if not self.there:
             await self._settled()

@@ -102,6 +102,9 @@ class Uplink:
     def hold_gate(self) -> None:
         self.gate.hold()
 
+    def retune(self, barge_in: BargeInParams) -> None:
+        self._ear.retune(barge_in)
+
     def suspect(self) -> None:
         """The server's VAD heard the caller over the agent; the local one now says what comes of it."""
         self._ear.suspect()

@@ -4,7 +4,7 @@ from bot.config import rules_calls, rules_line, rules_model, rules_tools
 from bot.config.problem import Finding
 from bot.config.rules import Rule, Subject
 
-KNOWN_TOOLS = frozenset({"hangup_call", "transfer_call"})
+KNOWN_TOOLS = frozenset({"hangup_call", "transfer_call", "attended_transfer", "handoff_to_agent"})
 
 RULES: tuple[Rule, ...] = rules_model.RULES + rules_line.RULES + rules_calls.RULES + rules_tools.RULES
 

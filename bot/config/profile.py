@@ -25,7 +25,8 @@ _PLACEHOLDER = re.compile(r"\{(var:[A-Za-z0-9_]+|[A-Za-z_]+)\}")
 
 @dataclass(frozen=True)
 class Profile:
-    """An agent with nothing left open. ``instructions`` and ``greeting`` are templates for ``render``;
+    """An agent with nothing left open. ``handoff``: the agents it may hand over to, and what each is for;
+    ``instructions`` and ``greeting`` are templates for ``render``;
     ``language`` is ``None`` when the model may find out, ``turn_detection`` when the server has none."""
 
     name: str
@@ -35,6 +36,7 @@ class Profile:
     voice: str
     language: str | None
     tools: tuple[str, ...]
+    handoff: Mapping[str, str]
     turn_detection: TurnDetection | None
     barge_in: BargeIn
 
@@ -62,6 +64,7 @@ def resolve(settings: Settings, name: str) -> Profile:
     greeter = default if agent.greeting is None and agent.greeting_audio is None else agent
     spoken = openai.transcription.language if openai.transcription else None
     tools = next((t for t in (agent.tools, default.tools, openai.tools) if t is not None), None)
+    handoff = next((names for names in (agent.handoff, default.handoff) if names is not None), ())
     barge_in = settings.barge_in
     for own in (default.barge_in, agent.barge_in):
         barge_in = barge_in.model_copy(update=own.model_dump(exclude_unset=True)) if own else barge_in
@@ -73,6 +76,11 @@ def resolve(settings: Settings, name: str) -> Profile:
         voice=_first(agent.voice, default.voice, openai.voice),
         language=agent.language or default.language or spoken,
         tools=default_tools(settings) if tools is None else tools,
+        handoff={
+            other: settings.agents[other].description
+            for other in handoff
+            if other != name and other in settings.agents
+        },
         turn_detection=merged(merged(openai.turn_detection, default.turn_detection), agent.turn_detection),
         barge_in=barge_in,
     )
@@ -80,8 +88,9 @@ def resolve(settings: Settings, name: str) -> Profile:
 
 def default_tools(settings: Settings) -> tuple[str, ...]:
     """The tools of an agent for whom none were chosen; there is no transfer without a destination."""
-    along = ("hangup_call", "transfer_call") if settings.destinations else ("hangup_call",)
-    return along + own_tools(settings)
+    transfer = ("transfer_call",) if settings.destinations else ()
+    attended = ("attended_transfer",) if settings.phones else ()
+    return ("hangup_call", *transfer, *attended, *own_tools(settings))
 
 
 def merged(base: TurnDetection | None, own: TurnDetection | None) -> TurnDetection | None:
@@ -118,13 +127,13 @@ def variables(
     return {name: sanitized(value) for name, value in values.items()}
 
 
-def sanitized(value: str) -> str:
-    """One line of at most 80 characters, without control and formatting characters.
+def sanitized(value: str, max_chars: int = MAX_VARIABLE_CHARS) -> str:
+    """One line of at most ``max_chars`` (80) characters, without control and formatting characters.
 
     Whoever calls chooses their name: it cannot add a line to the instructions, but stays untrusted text.
     """
     printable = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in value)
-    return " ".join(printable.split())[:MAX_VARIABLE_CHARS]
+    return " ".join(printable.split())[:max_chars]
 
 
 def placeholders(template: str) -> list[str]:

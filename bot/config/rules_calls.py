@@ -1,5 +1,6 @@
 """Rules about calls and agents: times, time zone, matches, tools, templates."""
 
+import re
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -8,11 +9,15 @@ from bot.config.own_tools import listed, own_tools
 from bot.config.problem import Finding, Path, warning
 from bot.config.profile import PLACEHOLDERS, placeholders
 from bot.config.rules import Rule, Subject, near
-from bot.config.settings import LAST_WORD_S, RELEASE_S
+from bot.config.settings import DIAL_CONTEXT, LAST_WORD_S, RELEASE_S
 from bot.errors import ConfigError
 
 SESSION_LIMIT_S = 3600
 """OpenAI ends a Realtime session after 60 minutes."""
+DIALLED_NAME = re.compile(r"[a-z][a-z0-9_]+")
+"""An extension that Asterisk takes as it stands: no pattern, none of its own (``h``, ``i``, ``s``, ``t``)."""
+DIAL_STRING = re.compile(r"[A-Za-z0-9]+/[A-Za-z0-9_.+@:/&-]+")
+"""What may stand in ``Dial(…)`` without ending it or adding to it."""
 
 
 def call_times(subject: Subject) -> Iterator[Finding]:
@@ -51,7 +56,9 @@ def time_zone(subject: Subject) -> Iterator[Finding]:
 
 
 def agent_matches(subject: Subject) -> Iterator[Finding]:
-    for name, agent in subject.settings.agents.items():
+    agents = subject.settings.agents
+    handed_to = {other for agent in agents.values() for other in agent.handoff or ()}
+    for name, agent in agents.items():
         path: Path = ("agents", name, "match")
         patterns = agent.match.model_dump(exclude_none=True) if agent.match else {}
         if name == "default" and patterns:
@@ -59,7 +66,7 @@ def agent_matches(subject: Subject) -> Iterator[Finding]:
                 path, "default answers every call that no other agent matches, whatever its match says"
             )
         elif name != "default" and agent.match is None:
-            if not subject.settings.outbound.allow:
+            if not subject.settings.outbound.allow and name not in handed_to:
                 yield warning(
                     path[:-1], "has no match, so no call selects it", "give it a match, or name it default"
                 )
@@ -91,6 +98,40 @@ def agent_tools(subject: Subject) -> Iterator[Finding]:
                 yield Finding(
                     here, "transfer_call has nowhere to go", "add a destination under `destinations:`"
                 )
+            elif tool == "attended_transfer" and not settings.phones:
+                yield Finding(here, "attended_transfer has nobody to call", "give a destination `dial:`")
+            elif tool == "handoff_to_agent" and not any(agent.handoff for agent in settings.agents.values()):
+                message = "handoff_to_agent has nobody to hand over to"
+                yield Finding(here, message, "name other agents under `handoff:` of an agent")
+
+
+def handoffs(subject: Subject) -> Iterator[Finding]:
+    agents = subject.settings.agents
+    for name, agent in agents.items():
+        for index, other in enumerate(agent.handoff or ()):
+            path: Path = ("agents", name, "handoff", index)
+            if other not in agents:
+                known = f"known agents: {', '.join(agents)}"
+                yield Finding(path, f"there is no agent {other}", near(other, agents, known))
+            elif other == name:
+                yield Finding(path, "an agent cannot hand over to itself", "remove it")
+
+
+def destinations(subject: Subject) -> Iterator[Finding]:
+    for name, place in subject.settings.destinations.items():
+        path: Path = ("destinations", name)
+        in_dialplan = place.context is not None or place.exten is not None
+        if place.dial is None and (place.context is None or place.exten is None):
+            message = "leads nowhere" if not in_dialplan else "is half a place in the dialplan"
+            yield Finding(path, message, "write context and exten, or dial, such as PJSIP/200")
+        elif place.dial is not None and in_dialplan:
+            yield Finding(path, "has both dial and a place in the dialplan", "keep one of them")
+        elif place.dial is not None and not DIAL_STRING.fullmatch(place.dial):
+            message = f"{place.dial} is nothing that Asterisk can dial"
+            yield Finding((*path, "dial"), message, "write it as TECHNOLOGY/NAME, such as PJSIP/200")
+        elif place.dial is not None and not DIALLED_NAME.fullmatch(name):
+            message = f"{name} cannot be an extension of [{DIAL_CONTEXT}]"
+            yield Finding(path, message, "use two or more lower-case letters, digits and _")
 
 
 def agent_templates(subject: Subject) -> Iterator[Finding]:
@@ -130,6 +171,8 @@ RULES: tuple[Rule, ...] = (
     time_zone,
     agent_matches,
     agent_tools,
+    handoffs,
+    destinations,
     agent_templates,
     agent_recordings,
 )

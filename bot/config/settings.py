@@ -155,6 +155,8 @@ class Agent(Model):
     voice: str | None = None
     language: str | None = None
     tools: tuple[str, ...] | None = None
+    handoff: tuple[str, ...] | None = None
+    description: str = ""
     turn_detection: TurnDetection | None = None
     barge_in: BargeIn | None = None
 
@@ -194,13 +196,29 @@ class Outbound(Model):
     on_machine: Literal["hangup", "talk"] = "hangup"
 
 
-class Destination(Model):
-    """Where ``transfer_call`` may send a caller: a place in the dialplan."""
+#: The one context of the dialplan through which phones are dialled; its extensions are the names of the
+#: destinations that have ``dial``, so that Asterisk refuses whatever else it may be asked for.
+DIAL_CONTEXT = "voicebot-dial"
 
-    context: str
-    exten: str
+
+class Destination(Model):
+    """Whom a caller may be connected to: a place in the dialplan (``context`` and ``exten``), or a phone
+    (``dial``), which ``DIAL_CONTEXT`` knows under the destination's name."""
+
+    context: str | None = None
+    exten: str | None = None
     priority: Annotated[int, Field(ge=1)] = 1
+    dial: str | None = None
+    ring_timeout: Annotated[int, Field(ge=1, le=300)] = 30
     description: str = ""
+
+    def place(self, name: str) -> tuple[str, str, int]:
+        """Context, extension and priority at which a caller goes on. The name is the destination's own."""
+        if self.dial is not None:
+            return DIAL_CONTEXT, name, 1
+        assert self.context is not None
+        assert self.exten is not None
+        return self.context, self.exten, self.priority
 
 
 class HttpTool(Model):
@@ -282,3 +300,8 @@ class Settings(Model):
     web: Web = Web()
     logging: Logging = Logging()
     modalities: tuple[Literal["audio", "text"], ...] | None = None
+
+    @property
+    def phones(self) -> dict[str, Destination]:
+        """The destinations that are dialled."""
+        return {name: place for name, place in self.destinations.items() if place.dial is not None}

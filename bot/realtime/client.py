@@ -124,6 +124,9 @@ class RealtimeClient:
         if audio:
             self._send(self.session.append(audio))
 
+    def remember(self, party: str, text: str) -> None:
+        self._send(self.session.remember(party, text))
+
     def respond(self, response: dict[str, Any] | None = None) -> None:
         self.session.respond(response)
         self._send(self.session.due())

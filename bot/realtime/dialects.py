@@ -30,6 +30,10 @@ class SessionRequest:
     extra: Json = field(default_factory=dict)
 
 
+#: What a message of the agent holds when the client writes it.
+AGENT_TEXT = {"ga": "output_text", "beta": "text"}
+
+
 def ga_session(request: SessionRequest) -> Json:
     audio_format = GA_FORMATS[request.audio_format]
     return {

@@ -92,6 +92,14 @@ class RealtimeSession:
         # By hand: this is 50 messages a second and call, and base64 needs no escaping.
         return b'{"type":"input_audio_buffer.append","audio":"' + b64encode(audio) + b'"}'
 
+    def remember(self, party: str, text: str) -> bytes:
+        """What was said before this session, as an item: by the ``agent`` or by the ``caller``."""
+        role, kind = ("assistant", AGENT_TEXT[self._dialect]) if party == "agent" else ("user", "input_text")
+        content = [{"type": kind, "text": text}]
+        return self._event(
+            "conversation.item.create", item={"type": "message", "role": role, "content": content}
+        )
+
     def respond(self, response: Json | None = None) -> None:
         """Ask for a response as soon as none is active; see ``due``."""
         self._next_response = response or {}
@@ -125,9 +133,7 @@ class RealtimeSession:
 
     def said(self, text: str) -> bytes:
         """Words of the agent that the model did not make. They cannot be truncated: they have no audio."""
-        content = {"type": AGENT_TEXT[self._dialect], "text": text}
-        item = {"type": "message", "role": "assistant", "content": [content]}
-        return self._event("conversation.item.create", item=item)
+        return self.remember("agent", text)
 
     def late(self, response_id: str, call_id: str) -> None:
         """A function call takes long: the talk goes on, and its result brings a response of its own."""

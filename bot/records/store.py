@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS calls (
     caller_number TEXT, caller_name TEXT, dialled_number TEXT,
     answered_by TEXT,              -- of an outbound call: person, machine, unknown
     agent TEXT,
-    outcome TEXT NOT NULL,         -- active, hangup, continue, lost
+    outcome TEXT NOT NULL,         -- active, hangup, continue, connected, lost
     ended_by TEXT, reason TEXT,
     first_audio_ms INTEGER,        -- answer to the agent's first audio on the wire
     turn_latencies_ms TEXT,        -- JSON from here on

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from bot.config.own_tools import installed
 from bot.config.settings import Settings
+from bot.tools.attended import AttendedTransfer
 from bot.tools.base import Tool
 from bot.tools.hangup import HangupCall
 from bot.tools.http import HttpFunction
@@ -29,6 +30,11 @@ class ToolRegistry:
     def __init__(self, tools: Iterable[Tool], servers: Iterable[Server] = ()) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self._servers = {server.name: server for server in servers}
+
+    def chosen(self, names: Iterable[str], *more: Tool) -> "ToolRegistry":
+        """What one agent has of them now, and tools of its own: it can call nothing else."""
+        offered = {tool.name: tool for name in names for tool in self._offered(name)}
+        return ToolRegistry([*offered.values(), *more])
 
     def get(self, name: str) -> Tool | None:
         known = (self._tools, *(server.functions for server in self._servers.values()))
@@ -71,5 +77,7 @@ def built_tools(settings: Settings) -> list[Tool]:
     tools: list[Tool] = [HangupCall()]
     if settings.destinations:
         tools.append(TransferCall(settings.destinations))
+    if settings.phones:
+        tools.append(AttendedTransfer(settings.phones))
     tools += [HttpFunction(name, tool) for name, tool in settings.http_tools.items()]
     return tools + [load_function(name, point) for name, point in installed().items()]

@@ -6,12 +6,44 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from bot.call.ports import CallControl, Departure
+from bot.config.profile import sanitized
 from bot.config.settings import Destination
 from bot.tools.base import Arguments, ToolResult, failed
 
+MAX_SUMMARY_CHARS = 400
+SUMMARY = "What the caller wants and what was said so far, in one or two sentences, for whoever answers."
+#: What a dialplan would give a meaning to, where an operator writes the summary into a line of his own.
+_NO_DIALPLAN = str.maketrans(dict.fromkeys('"$`\\{}[]', "'"))
+
 
 class TransferArguments(Arguments):
+    """``destination`` is one of the operator's names; what else is asked for is refused by the tool."""
+
     destination: str = Field(min_length=1, max_length=100)
+    summary: str = Field(default="", max_length=2000)
+
+
+def plain(written: str, max_chars: int = MAX_SUMMARY_CHARS) -> str:
+    """What a model wrote, as it may leave the bot: one line that is text and nothing more."""
+    return sanitized(written.translate(_NO_DIALPLAN), max_chars)
+
+
+def parameters(destinations: Mapping[str, Destination]) -> dict[str, Any]:
+    """The schema of ``TransferArguments``: only these names exist for the model."""
+    described = "; ".join(f"{name}: {place.description or name}" for name, place in destinations.items())
+    return {
+        "type": "object",
+        "properties": {
+            "destination": {"type": "string", "enum": list(destinations), "description": described},
+            "summary": {"type": "string", "description": SUMMARY},
+        },
+        "required": ["destination"],
+        "additionalProperties": False,
+    }
+
+
+def unknown(wanted: str, destinations: Mapping[str, Destination]) -> ToolResult:
+    return failed(f"there is no destination {wanted!r}", f"offer one of: {', '.join(destinations)}")
 
 
 class TransferCall:
@@ -26,32 +58,23 @@ class TransferCall:
 
     def __init__(self, destinations: Mapping[str, Destination]) -> None:
         self._destinations = destinations
-        described = "; ".join(f"{name}: {place.description or name}" for name, place in destinations.items())
-        self.parameters: dict[str, Any] = {
-            "type": "object",
-            "properties": {
-                "destination": {"type": "string", "enum": list(destinations), "description": described}
-            },
-            "required": ["destination"],
-            "additionalProperties": False,
-        }
+        self.parameters = parameters(destinations)
 
     async def run(self, call: CallControl, arguments: dict[str, Any]) -> ToolResult:
-        wanted = TransferArguments.model_validate(arguments).destination
-        place = self._destinations.get(wanted)
-        if place is None:
-            return failed(
-                f"there is no destination {wanted!r}", f"offer one of: {', '.join(self._destinations)}"
-            )
+        given = TransferArguments.model_validate(arguments)
+        wanted = given.destination
+        if wanted not in self._destinations:
+            return unknown(wanted, self._destinations)
+        context, exten, priority = self._destinations[wanted].place(wanted)
         call.leave(
             Departure(
                 "continue",
                 by="agent",
                 reason=f"transferred to {wanted}",
-                context=place.context,
-                exten=place.exten,
-                priority=place.priority,
-                variables={"VOICEBOT_TRANSFER": wanted},
+                context=context,
+                exten=exten,
+                priority=priority,
+                variables={"VOICEBOT_TRANSFER": wanted, "VOICEBOT_SUMMARY": plain(given.summary)},
             )
         )
         advice = "If you have not told the caller yet, say that you are connecting them now."

@@ -139,8 +139,8 @@ class Api:
         call = self._call(request)
         wanted = await _read(request, models.Hangup)
         departure = Departure("hangup", "operator", "hung up over the API", say=wanted.say)
-        if wanted.say and call.conversation is not None:
-            call.conversation.leave(departure)
+        if wanted.say and call.talk is not None:
+            call.leave(departure)
         else:
             call.gone(departure)
         return _json(models.Accepted(id=call.id), 202)
@@ -208,8 +208,10 @@ class Api:
 
     def _talking(self, request: web.Request) -> tuple[Call, Conversation]:
         call = self._call(request)
-        if call.conversation is None or call.departure is not None:
-            raise Refusal(409, "nobody is talking on this call", "wait until it is answered")
+        talk = call.talk
+        if call.departure is not None or talk is None or call.conversation is not talk.conversation:
+            raise Refusal(409, "the agent is not talking to the caller", "wait until it does")
+        assert call.conversation is not None
         return call, call.conversation
 
 

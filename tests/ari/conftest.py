@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,12 @@ def rest_api_folder() -> Path:
 def operations() -> dict[str, list[dict[str, Any]]]:
     """Resource → its operations, each with its ``path`` added."""
     found = {}
-    for name in ("applications", "asterisk", "bridges", "channels", "events", "playbacks"):
+    for name in ("applications", "asterisk", "bridges", "channels", "deviceStates", "events", "playbacks"):
         apis = json.loads((rest_api_folder() / f"{name}.json").read_text())["apis"]
-        found[name] = [{**operation, "path": api["path"]} for api in apis for operation in api["operations"]]
+        resource = re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
+        found[resource] = [
+            {**operation, "path": api["path"]} for api in apis for operation in api["operations"]
+        ]
     return found
 
 

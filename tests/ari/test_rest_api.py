@@ -89,6 +89,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "channels.stop_moh": {"channel_id": "c1"},
     "channels.unhold": {"channel_id": "c1"},
     "channels.unmute": {"channel_id": "c1", "direction": "out"},
+    "device_states.get": {"device_name": "Custom:desk"},
     "events.claim_channel": {"channel_id": "c1"},
     "playbacks.stop": {"playback_id": "p1"},
 }
@@ -127,6 +128,7 @@ ANSWERS: dict[str, Any] = {
     "Application": {"name": "bot", "channel_ids": ["c1"], "bridge_ids": []},
     "Playback": {"id": "p1", "media_uri": "sound:hi", "target_uri": "channel:c1", "state": "queued"},
     "Variable": {"value": "v"},
+    "DeviceState": {"name": "Custom:desk", "state": "NOT_INUSE"},
     "AsteriskInfo": {"system": {"version": "22"}},
     "RTPstat": {"txcount": 1},
 }

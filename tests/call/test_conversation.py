@@ -24,6 +24,7 @@ from bot.tools.base import Tool
 from bot.tools.hangup import HangupCall
 from bot.tools.registry import ToolRegistry
 from bot.tools.transfer import TransferCall
+from tests.fakes.nobody import NoDesk
 from tests.fakes.realtime_model import FakeModel
 
 FRAME_S = 0.02
@@ -66,11 +67,13 @@ class Line:
             downlink,
             ToolRegistry([HangupCall(), TransferCall(destinations), *tools]),
             Journal(began=self.now),
+            NoDesk(),
             clock=lambda: self.now,
             spawn=self.work.append,
             send_packet=lambda packet: self.sent.append(parse(packet).payload),
             on_end=self.ended.append,
         )
+        self.talk.take_line()
         self.talk.start_media()
 
     def run(self, seconds: float, speech: list[bytes] | None = None) -> None:
@@ -516,3 +519,43 @@ def test_nothing_waits_for_a_loop() -> None:
     with pytest.raises(RuntimeError):
         asyncio.get_running_loop()
     Line().run(0.1)
+
+
+def test_a_talk_steps_aside_after_its_sentence_and_can_take_the_line_again() -> None:
+    line = Line()
+    line.begins()
+    line.says(1)
+    line.talk.leave(Departure("aside", "agent", "asking the desk"))
+    line.done()
+    line.run(0.9)
+    assert line.ended == []
+    line.run(0.8)
+    assert [departure.kind for departure in line.ended] == ["aside"]
+    heard = sum(line.audible)
+    assert heard >= 50, "to its end"
+    assert line.model.told == [], "no farewell was asked for"
+    line.talk.take_line()
+    assert not line.talk.leaving
+    line.begins("r2")
+    line.says(1, "r2", "i2")
+    line.done("r2")
+    line.run(1.5)
+    assert sum(line.audible) == 2 * heard
+
+
+def test_nobody_has_to_speak_before_stepping_aside() -> None:
+    line = Line()
+    line.talk.leave(Departure("aside", "agent", "asking the desk"))
+    line.run(0.6)
+    assert [departure.kind for departure in line.ended] == ["aside"]
+    assert line.model.told == []
+
+
+def test_what_the_model_still_says_after_stepping_aside_is_not_heard() -> None:
+    line = Line()
+    line.talk.leave(Departure("aside", "agent", "asking the desk"))
+    line.run(0.6)
+    line.begins()
+    line.says(1)
+    line.run(1)
+    assert not any(line.audible)

@@ -46,6 +46,10 @@ def test_silero_without_its_package_says_what_to_install(monkeypatch: pytest.Mon
     assert not findings(chosen)
 
 
+def desk(**values: object) -> dict[str, object]:
+    return {"destinations": {"desk": values}}
+
+
 FOUND: list[tuple[dict[str, object], str, str, str]] = [
     ({"openai": {"model": "gpt-4o-realtime-preview"}}, "warning", "openai.model", "gpt-realtime-2.1 is used"),
     ({"openai": {"model": "gpt-4o-mini-realtime-preview"}}, "warning", "openai.model", "was retired"),
@@ -118,7 +122,7 @@ FOUND: list[tuple[dict[str, object], str, str, str]] = [
         "looks like an Asterisk pattern",
     ),
     (agent(tools=["hangup"]), "error", "agents.default.tools[0]", "did you mean hangup_call?"),
-    ({"openai": {"tools": ["qqqq"]}}, "error", "openai.tools[0]", "known tools: hangup_call, transfer_call"),
+    ({"openai": {"tools": ["qqqq"]}}, "error", "openai.tools[0]", "known tools: attended_transfer"),
     (agent(tools=["transfer_call"]), "error", "agents.default.tools[0]", "nowhere to go"),
     (http(url="shop.example"), "error", "http_tools.order.url", "no web address"),
     (http(url="https://shop.example/{number}"), "error", "http_tools.order.url", "{number} is no argument"),
@@ -161,6 +165,17 @@ FOUND: list[tuple[dict[str, object], str, str, str]] = [
         "is the name of an HTTP tool",
     ),
     ({**http(), **agent(tools=["ordr"])}, "error", "agents.default.tools[0]", "did you mean order?"),
+    (agent(tools=["handoff_to_agent"]), "error", "agents.default.tools[0]", "nobody to hand over to"),
+    (agent(handoff=["sals"]), "error", "agents.default.handoff[0]", "there is no agent sals"),
+    (agent(handoff=["default"]), "error", "agents.default.handoff[0]", "to itself"),
+    (desk(), "error", "destinations.desk", "leads nowhere"),
+    (desk(exten="1"), "error", "destinations.desk", "half a place"),
+    (desk(context="a", exten="1", dial="PJSIP/1"), "error", "destinations.desk", "has both dial"),
+    (desk(dial="200"), "error", "destinations.desk.dial", "TECHNOLOGY/NAME"),
+    (desk(dial="PJSIP/200,30,G(x)"), "error", "destinations.desk.dial", "nothing that Asterisk can dial"),
+    (desk(dial="PJSIP/${EXTEN}"), "error", "destinations.desk.dial", "nothing that Asterisk can dial"),
+    ({"destinations": {"_.": {"dial": "PJSIP/1"}}}, "error", "destinations._.", "cannot be an extension"),
+    ({"destinations": {"h": {"dial": "PJSIP/1"}}}, "error", "destinations.h", "lower-case letters"),
     (agent(greeting="Hi {caller_nam}"), "error", "agents.default.greeting", "did you mean caller_name?"),
     (agent(instructions="{zzz}"), "error", "agents.default.instructions", "unknown placeholder {zzz}"),
     (agent(greeting="{var:ID}"), "error", "agents.default.greeting", "add ID to calls.variables"),
@@ -204,6 +219,9 @@ FINE: list[dict[str, object]] = [
         **agent(tools=["stock", "shop_hangup_call"]),
     },
     {**agent(tools=["transfer_call"]), "destinations": {"desk": {"context": "a", "exten": "1"}}},
+    {**agent(tools=["transfer_call"]), **desk(context="a", exten="1")},
+    {"agents": {"default": {"handoff": ["sales"], "tools": ["handoff_to_agent"]}, "sales": {}}},
+    desk(dial="PJSIP/200&PJSIP/out-1/sip:desk@192.0.2.1:5060"),
 ]
 
 

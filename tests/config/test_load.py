@@ -154,7 +154,7 @@ INVALID_AUDIO = "Invalid modalities: ['audio']. Supported combinations: ['text']
         ("openai: yes please", "config.yaml:1: openai: expected block of keys, not `yes please`"),
         (
             "destinations:\n  a:\n    context: x",
-            "config.yaml:2: destinations.a.exten: is missing; add exten: text",
+            "config.yaml:2: destinations.a: is half a place in the dialplan; write context",
         ),
         ("media: {rtp: {ports: 5-}}", "config.yaml:1: media.rtp.ports: expected a range such as 20000-21999"),
         ("vad: {}\nweb: {}\nvad: {}", "config.yaml:3: vad: given twice (line 1 and line 3); keep one"),

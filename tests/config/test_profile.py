@@ -55,6 +55,13 @@ def profile_of(agent: dict[str, Any], default: dict[str, Any], **rest: Any) -> A
     return select(Settings.model_validate({"agents": agents, **rest}), "1", "")
 
 
+def test_a_handoff_names_others_and_what_they_are_for() -> None:
+    agents = {"default": {"handoff": ["sales", "tyres"]}, "sales": {"description": "prices"}, "tyres": {}}
+    settings = Settings.model_validate({"agents": agents})
+    assert resolve(settings, "default").handoff == {"sales": "prices", "tyres": ""}
+    assert resolve(settings, "sales").handoff == {"tyres": ""}, "as default, without itself"
+
+
 DESK = {"desk": {"context": "c", "exten": "1"}}
 GERMAN = {"transcription": {"language": "de"}}
 

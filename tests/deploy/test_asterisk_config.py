@@ -94,6 +94,41 @@ def test_a_transfer_needs_its_context(directory: Path) -> None:
     ]
 
 
+PHONES = {"desk": {"dial": "PJSIP/200", "ring_timeout": 20}, "shop": {"dial": "PJSIP/201&PJSIP/202"}}
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("", "destinations.desk: there is no context [voicebot-dial]"),
+        ("[voicebot-dial]\nexten => shop,1,Dial(PJSIP/201&PJSIP/202)\n", "does not dial PJSIP/200 for it"),
+        (
+            "[voicebot-dial]\nexten => desk,1,Dial(PJSIP/2000)\n",
+            "desk: [voicebot-dial] does not",
+        ),
+        ("[voicebot-dial]\nexten => _d.,1,Dial(PJSIP/200)\n", "does not dial PJSIP/200 for it"),
+    ],
+)
+def test_a_phone_needs_its_line_in_the_dial_context(directory: Path, lines: str, words: str) -> None:
+    with (directory / "extensions.conf").open("a") as file:
+        file.write(lines)
+    assert words in "\n".join(missing(directory, destinations=PHONES))
+
+
+def test_the_dial_context_repeats_the_allow_list(directory: Path) -> None:
+    found = blocks(settings(destinations=PHONES), AsteriskFiles(directory), "100", "", show_password=True)
+    text = next(block.text for block in found if block.file == "extensions.conf")
+    context = text.partition("[voicebot-dial]\n")[2]
+    assert [line for line in context.splitlines() if line.startswith("exten")] == [
+        "exten => desk,1,Dial(PJSIP/200,20)",
+        "exten => shop,1,Dial(PJSIP/201&PJSIP/202,30)",
+        "exten => i,1,Log(WARNING,refused to dial ${INVALID_EXTEN})",
+    ]
+    with (directory / "extensions.conf").open("a") as file:
+        file.write(f"[voicebot-dial]\n{context}")
+    assert missing(directory, destinations=PHONES) == []
+
+
 def test_no_asterisk_in_that_folder(tmp_path: Path) -> None:
     assert "holds no configuration of Asterisk" in missing(tmp_path)[0]
 

@@ -1,11 +1,23 @@
-"""A call for tools that have nothing to do with it; keeps how it was asked to be left."""
+"""What tools and talks see of a call, without a call: a wish to leave is kept, and nobody else is there."""
 
 from bot.call.ports import Departure
+
+
+class NoDesk:
+    async def hand_off(self, agent: str, note: str) -> str:
+        return "nobody is there"
+
+    async def consult(self, destination: str, summary: str) -> str:
+        return "nobody is there"
+
+    def decide(self, *, accept: bool) -> None:
+        raise AssertionError("nobody was asked")
 
 
 class NoCall:
     def __init__(self) -> None:
         self.left: list[Departure] = []
+        self.desk = NoDesk()
 
     def leave(self, departure: Departure) -> None:
         self.left.append(departure)

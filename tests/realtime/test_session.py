@@ -58,6 +58,7 @@ def test_everything_sent_is_an_event_of_the_api(dialect: str) -> None:
     give(s, "response.audio.delta", response_id="r", item_id="i", delta=b64encode(bytes(4800)).decode())
     s.respond({"tool_choice": "none"})
     messages = [s.update(), s.append(b"abc"), s.answer("r", "c", "{}"), s.cancel(), s.said("Hi.")]
+    messages += [s.remember("caller", "Hello."), s.remember("agent", "Hi.")]
     messages += [s.truncate("i", 50) or b"", s.due() or b""]
     for message in messages:
         CLIENT[dialect].validate_json(message)

@@ -1,0 +1,75 @@
+"""What an agent may ask of its call beyond leaving it: that another agent, or another person, takes over.
+
+Each method is awaited by the tool that asks, and says in words what prevented it, or nothing.
+"""
+
+from typing import TYPE_CHECKING
+
+from bot.call.consult import Consultation
+from bot.call.transfer import Input
+from bot.errors import ModelError
+from bot.log import get_logger
+
+if TYPE_CHECKING:
+    from bot.call.call import Call
+
+log = get_logger("call")
+
+LEAVING = "the call is being left already"
+TAKE_OVER = (
+    "You have just taken this call over from another agent, and speak to the caller now; what was said "
+    "before is in the conversation."
+)
+BEGIN = 'Begin with these words, and ask for nothing that is known already: "{greeting}"'
+GO_ON = "Say who you are, in a few words, and go on from there."
+
+
+class Desk:
+    """One call's."""
+
+    def __init__(self, call: "Call") -> None:
+        self.consultation: Consultation | None = None  # the last one, until the caller is back
+        self._call = call
+        self._consultations = 0
+
+    async def consult(self, destination: str, summary: str) -> str:
+        place = self._call.phone(destination)
+        if place is None or self.consultation is not None:
+            return "there is no such destination" if place is None else LEAVING
+        self._consultations += 1
+        consultation = Consultation(self._call, destination, place, summary, self._consultations)
+        self.consultation = consultation
+        outcome = await consultation.run()
+        if outcome:
+            self.consultation = None
+        return outcome
+
+    def decide(self, *, accept: bool) -> None:
+        if self.consultation is not None:
+            self.consultation.give(Input.ACCEPT if accept else Input.DECLINE)
+
+    async def hand_off(self, agent: str, note: str) -> str:
+        """``agent`` takes the call over, on a session of its own. It gets ready, down to its first words,
+        while the old one finishes its sentence."""
+        call = self._call
+        old = call.talk
+        if old is None or not call.step_aside(f"handed off to {agent}"):
+            return LEAVING
+        problem = ""
+        try:
+            new = await call.connect(call.brief_for(agent), call.journal.dialogue())
+            begin = BEGIN.format(greeting=new.brief.greeting) if new.brief.greeting else GO_ON
+            call.prepare(new).prompt(" ".join(filter(None, (TAKE_OVER, note, begin))))
+        except ModelError as error:
+            problem = "the other agent cannot be reached"
+            log.error("handoff_failed", agent=agent, error=str(error))
+        await call.aside()
+        if problem or new.lost:
+            call.give_line(old)
+            return problem or "the other agent was lost"
+        call.talk = new
+        call.give_line(new)
+        call.journal.note(call.now(), "handoff", agent)
+        log.info("handed_off", agent=agent)
+        await old.close()
+        return ""
