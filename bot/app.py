@@ -11,6 +11,7 @@ from bot.ari import AriClient
 from bot.call.call import House
 from bot.call.controller import Controller
 from bot.config.load import Loaded
+from bot.config.profile import uses
 from bot.config.settings import Calls, Settings
 from bot.errors import AriError, ModelError
 from bot.log import get_logger
@@ -21,6 +22,7 @@ from bot.provider import model_endpoint, try_model
 from bot.realtime.client import Endpoint
 from bot.realtime.warm import WarmSessions
 from bot.records.ledger import Ledger
+from bot.records.mailbox import Mailbox
 from bot.records.recording import Recorders
 from bot.records.store import CallStore
 from bot.tools.registry import open_registry
@@ -102,7 +104,12 @@ async def _serve(
     )
     warm = WarmSessions(where.url, where.headers, where.connect_timeout, settings.openai.warm_sessions)
     registry = await stack.enter_async_context(open_registry(settings))
-    house = House(settings, ari, where, warm, registry, pacer, ports, recorders)
+    message = settings.message
+    mailbox = Mailbox(message.folder, message.webhook, store)
+    if uses(settings, "take_message"):
+        mailbox.make_folder()
+    await stack.enter_async_context(mailbox.opened())
+    house = House(settings, ari, where, warm, registry, pacer, ports, recorders, mailbox)
     _watch(metrics, controller, house)
     api = Api(settings, controller, store, house.registry) if settings.web.api_token else None
     web = WebServer(settings.web.bind, settings.web.port, metrics, _readiness(controller, ari), api)

@@ -24,9 +24,12 @@ PURE = (
     "bot/call/ear.py",
     "bot/call/uplink.py",
     "bot/call/downlink.py",
+    "bot/call/idle.py",
     "bot/call/journal.py",
     "bot/call/quality.py",
     "bot/call/stopwatch.py",
+    "bot/call/keypad.py",
+    "bot/call/tape.py",
     "bot/call/ports.py",
 )
 IMPURE = {"asyncio", "socket", "aiohttp", "websockets", "uvloop", "threading", "subprocess", "time", "ssl"}
@@ -44,10 +47,10 @@ MAY_IMPORT = {
     "realtime": {"log"},
     "media": {"log"},
     "config": set(),
-    "tools": {"config", "log", "call.ports"},
+    "tools": {"config", "log", "call.ports", "call.keypad", "post"},
     "call": {"audio", "rtp", "config", "log", "realtime", "tools", "ari", "media", "records.recording"},
-    "records": {"audio", "call", "log", "web.metrics"},
     "web": {"__version__", "call", "config", "log", "records", "tools"},
+    "records": {"audio", "call", "config.settings", "log", "post", "web.metrics"},
     "offline": {"audio", "log", "config.settings"},
     "tune": {"audio", "call", "config", "offline.formats", "records.picture"},
 }

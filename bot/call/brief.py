@@ -11,9 +11,12 @@ from bot.audio.echo import EchoParams
 from bot.audio.g711 import ALAW, ULAW, Codec
 from bot.audio.vad import VadParams
 from bot.call.barge_in import BargeInParams
+from bot.call.idle import IdleParams
+from bot.call.ports import Departure
+from bot.call.tape import MessageParams
 from bot.call.uplink import UplinkParams
 from bot.config.greeting import read_greeting
-from bot.config.profile import render, resolve, select, variables
+from bot.config.profile import Profile, render, resolve, select, variables
 from bot.config.settings import BargeIn, Model, Settings
 from bot.realtime.dialects import SessionRequest
 from bot.rtp.sender import RtpSender
@@ -23,6 +26,16 @@ from bot.tools.registry import ToolRegistry
 LINE_CODECS = {"ulaw": ULAW, "alaw": ALAW}
 MODEL_CODECS: dict[str, Codec | None] = {"pcm16": None, "g711_ulaw": ULAW, "g711_alaw": ALAW}
 RTP_CLOCK_HZ = 8000
+#: The words of a message come a little after it.
+TRANSCRIPT_WITHIN_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """The key that brings a person, and the way there."""
+
+    key: str
+    departure: Departure
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +53,9 @@ class Brief:
     uplink: UplinkParams
     interruptible: bool
     protect_greeting: bool
+    operator: Operator | None
+    idle: IdleParams
+    message: MessageParams
 
     def sender(self) -> RtpSender:
         """A new RTP stream. Its timestamps follow the wall clock, so that a stream which takes over from
@@ -91,7 +107,7 @@ def write_brief(
         tools=tuple(tools.to_openai_realtime_schema()),
         extra=openai.session,
     )
-    barge_in = profile.barge_in
+    barge_in, detection = profile.barge_in, profile.turn_detection
     return Brief(
         agent=profile.name,
         request=request,
@@ -105,6 +121,35 @@ def write_brief(
         uplink=uplink,
         interruptible=barge_in.enabled,
         protect_greeting=barge_in.protect_greeting,
+        operator=_operator(settings, profile),
+        message=MessageParams(
+            settings.message.silence_s,
+            settings.message.max_s,
+            TRANSCRIPT_WITHIN_S if transcription else 0.0,
+        ),
+        idle=IdleParams(
+            settings.idle.prompt_after,
+            settings.idle.prompts,
+            server_after_s=((detection and detection.idle_timeout_ms) or 0) / 1000,
+        ),
+    )
+
+
+def _operator(settings: Settings, profile: Profile) -> Operator | None:
+    if not profile.operator_key:
+        return None
+    context, exten, priority = settings.destinations[profile.operator].place(profile.operator)
+    return Operator(
+        profile.operator_key,
+        Departure(
+            "continue",
+            by="bot",
+            reason=f"key {profile.operator_key}: transferred to {profile.operator}",
+            context=context,
+            exten=exten,
+            priority=priority,
+            variables={"VOICEBOT_TRANSFER": profile.operator},
+        ),
     )
 
 

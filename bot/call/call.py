@@ -21,7 +21,7 @@ from bot.call.downlink import Downlink
 from bot.call.journal import Journal
 from bot.call.leg import Leg
 from bot.call.outbound import Order
-from bot.call.ports import Departure
+from bot.call.ports import Departure, Mailbox, Message, Taken
 from bot.call.quality import phone_leg, uplink_mos
 from bot.call.talk import Talk
 from bot.call.transfer import Input
@@ -46,6 +46,7 @@ STATISTICS_FIRST_S = 6.0
 STATISTICS_EVERY_S = 10.0
 #: A call that has brought no packet by then is silent for a reason that lies outside.
 SILENT_AFTER_S = 3.0
+WARN_OF_LIMIT = "In about {:g} seconds the call reaches its time limit. Mention it in one short sentence."
 GOODBYE_AT_LIMIT = "The call has reached its time limit. Say so in one short sentence, and say goodbye."
 
 WORD_AT_SHUTDOWN = (
@@ -66,6 +67,7 @@ class House:
     pacer: Pacer
     ports: PortPool
     recorders: Recorders | None
+    mailbox: Mailbox
 
 
 class Call:
@@ -115,7 +117,11 @@ class Call:
         """The whole life of the call. Raises nothing but cancellation; even then all is released."""
         async with asyncio.TaskGroup() as self._group:
             self._spawn(self._set_up())
-            limit = self._loop.call_later(self._house.settings.calls.max_call_seconds, self._time_is_up)
+            calls = self._house.settings.calls
+            limit = self._loop.call_later(calls.max_call_seconds, self._time_is_up)
+            warning = self._loop.call_later(calls.max_call_seconds - calls.warn_before_s, self._warn)
+            if not 0 < calls.warn_before_s < calls.max_call_seconds:
+                warning.cancel()
             try:
                 self.departure = await self._ended
             except asyncio.CancelledError:
@@ -123,6 +129,7 @@ class Call:
                 raise
             finally:
                 limit.cancel()
+                warning.cancel()
                 await _to_the_end(self._release(self.departure or self._cut_short()))
 
     def _cut_short(self) -> Departure:
@@ -283,6 +290,9 @@ class Call:
                 interruptible=brief.interruptible,
                 protect_greeting=brief.protect_greeting,
                 silence_ms=(brief.request.turn_detection or {}).get("silence_duration_ms"),
+                idle=brief.idle,
+                message=brief.message,
+                key_pause_s=self._house.settings.dtmf.pause,
             ),
             talk.model,
             self._uplink,
@@ -290,9 +300,12 @@ class Call:
             brief.tools,
             journal or self.journal,
             self.desk,
+            call_id=self.id,
             clock=time.monotonic,  # uvloop's own has whole milliseconds, and stands still within an iteration
             spawn=self._spawn,
             send_packet=self._socket.send,
+            send_digits=self.leg.send_digits,
+            on_message=self._on_message,
             on_end=on_end or self._left,
         )
         return talk.conversation
@@ -364,16 +377,50 @@ class Call:
 
     # ------------------------------------------------------------------ events
 
+    def _on_message(self, taken: Taken) -> None:
+        caller = self.channel.caller
+        self._house.mailbox.keep(
+            Message(
+                self.id,
+                caller.number,
+                caller.name,
+                self.channel.dialplan.exten,
+                self.brief.agent if self.brief else "",
+                time.time() - taken.seconds,
+                taken.seconds,
+                taken.ended,
+                taken.transcript,
+                taken.audio,
+            )
+        )
+
     def _datagram(self, data: bytes) -> None:
         self._last_datagram = self._loop.time()
         if self.conversation is not None:
             self.conversation.datagram(data)
+
+    def digit(self, digit: str, duration_ms: int) -> None:
+        """A key of the caller. The one for a person works whatever the model is doing, unless a tool waits
+        for digits."""
+        operator = self.brief.operator if self.brief else None
+        talk = self.conversation if self.talk and self.conversation is self.talk.conversation else None
+        if operator and digit == operator.key and not (talk and talk.keys.wanted):
+            log.info("operator_key")
+            self.journal.note(self._loop.time(), "leaving", operator.departure.reason)
+            self.gone(operator.departure)
+        elif talk is not None:
+            talk.digit(digit, duration_ms)
 
     def gone(self, departure: Departure) -> None:
         """The caller hung up, or the channel vanished."""
         if self.conversation is not None:
             self.conversation.gone(departure)
         self._end(self._apart("caller") if self._partner else departure)
+
+    def _warn(self) -> None:
+        if self.conversation is not None:
+            seconds = self._house.settings.calls.warn_before_s
+            self.conversation.mention(WARN_OF_LIMIT.format(seconds))
 
     def _time_is_up(self) -> None:
         if not self._partner:  # people may talk as long as they like

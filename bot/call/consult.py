@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bot.call import transfer
 from bot.call.brief import Brief
+from bot.call.idle import IdleParams
 from bot.call.journal import Journal
 from bot.call.ports import Departure
 from bot.call.talk import Talk
@@ -27,6 +28,8 @@ log = get_logger("call")
 #: Asterisk ends the ringing itself; this is for the case that nobody tells us.
 RINGING_GRACE_S = 5.0
 DECIDE_WITHIN_S = 60.0
+#: That time is all the patience that is needed.
+NO_IDLE = IdleParams(prompt_after_s=0)
 INSTRUCTIONS = (
     "You have a caller waiting on hold, and speak on the telephone to {whom}, to whom the caller is to be "
     "connected; the caller does not hear you. It is about this: {summary}\n"
@@ -159,4 +162,6 @@ class Consultation:
             instructions=INSTRUCTIONS.format(whom=whom, summary=self._summary),
             tools=tuple(CONSULT_TOOLS.to_openai_realtime_schema()),
         )
-        return replace(brief, request=request, tools=CONSULT_TOOLS, greeting="", protect_greeting=True)
+        return replace(
+            brief, request=request, tools=CONSULT_TOOLS, greeting="", protect_greeting=True, idle=NO_IDLE
+        )

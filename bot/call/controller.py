@@ -118,8 +118,8 @@ class Controller:
                 call = self._by_channel.get(event.channel.id)
                 if consultation := self._consultation(event.channel.id):
                     consultation.digit(event.digit)
-                elif call is not None and call.conversation is not None:
-                    call.conversation.digit(event.digit, event.duration_ms)
+                elif call is not None:
+                    call.digit(event.digit, event.duration_ms)
             case events.ApplicationReplaced():
                 log.error("application_replaced", remedy="another bot took this Stasis app; name them apart")
             case _:

@@ -6,13 +6,18 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from bot.call.answering import Answering, Talk
 from bot.call.downlink import Downlink
 from bot.call.functions import Functions
+from bot.call.idle import IdleClock, IdleParams
 from bot.call.journal import Journal
-from bot.call.ports import Departure, Desk, Model
+from bot.call.keys import Keys, SendDigits
+from bot.call.ports import Departure, Desk, Model, Taken
 from bot.call.stopwatch import Stopwatch
+from bot.call.tape import MessageParams
 from bot.call.turns import AWAITING_DRAIN, INTERRUPTIBLE, LEAVING, Action, Input, State, Turns
 from bot.call.uplink import Uplink
+from bot.call.waits import Waits
 from bot.config.settings import Farewell
 from bot.log import get_logger
 from bot.realtime import events
@@ -24,8 +29,13 @@ log = get_logger("call")
 #: the model does now and then.
 FASTEST_MS_PER_CHARACTER = 30
 USUAL_MS_PER_CHARACTER = 65
+#: So long nobody has spoken when something is mentioned in between.
+PAUSE_S = 1.0
+ASK_IDLE = "The caller has been silent for a while. Ask in one short sentence whether they are still there."
+GOODBYE_IDLE = "The caller does not answer any more. Say goodbye in one short sentence."
 #: Before it says that the time is up, the agent may finish its sentence for so long.
 FINISH_WITHIN_S = 10.0
+GOODBYE_WITHOUT_TOOL = "the agent said goodbye"
 #: A response is awaited and nothing of it has been heard.
 WAITING = frozenset({State.PENDING, State.GREETING, State.CLOSING, State.ASKED})
 GREETING_ITEM = "recorded greeting"
@@ -42,8 +52,11 @@ class Script:
     farewell: Farewell
     interruptible: bool
     protect_greeting: bool
+    idle: IdleParams
+    message: MessageParams
     greeting_audio: bytes = b""  # it, recorded, in the phone's codec
     silence_ms: float | None = None  # that ends a turn of the caller's, if the server goes by it
+    key_pause_s: float = 2.0  # keys further apart do not belong together
 
 
 class Conversation:
@@ -63,11 +76,15 @@ class Conversation:
         journal: Journal,
         desk: Desk,
         *,
+        call_id: str,
         clock: Callable[[], float],
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         send_packet: Callable[[bytes], None],
+        send_digits: SendDigits,
+        on_message: Callable[[Taken], None],
         on_end: Callable[[Departure], None],
     ) -> None:
+        self.call_id = call_id
         self.journal = journal
         self.desk = desk
         self.turns = Turns()
@@ -81,10 +98,31 @@ class Conversation:
         self._spawn = spawn
         self._send_packet = send_packet
         self._on_end = on_end
+        self._waits = Waits()
+        self.keys = Keys(
+            script.key_pause_s,
+            self._waits,
+            uplink,
+            downlink.playout,
+            clock=clock,
+            state=lambda: self.turns.state,
+            tell=self._tell,
+            send=send_digits,
+        )
+        self.answering = Answering(
+            script.message,
+            Talk(model, uplink, downlink.playout, downlink.codec, clock, lambda: self.turns.state),
+            self._waits,
+            on_message,
+        )
+        self._idle = IdleClock(script.idle, clock())
+        self._to_mention = ""
+        self._goodbye_said = False  # without the tool, and what it said has stood since
         self._departure: Departure | None = None
         self._deadline = self._tail_over = self._leave_by = float("inf")
         self._response_id = ""  # the latest response
         self._dropped: set[str] = set()  # responses that the caller interrupted: nothing of them counts
+        self._unanswered: set[str] = set()  # those of them that the server does not answer by itself
         self._asked: dict[str, Any] = {}  # what we asked for last, to ask again if it fails
         self._retried = False
         self._farewell_said = False
@@ -104,6 +142,7 @@ class Conversation:
         self._departure = None
         self._deadline = self._tail_over = self._leave_by = float("inf")
         self._agent_audible = self.caller_speaking = False
+        self._sign_of_life()
         self._uplink.on_voice = self._give
         self._uplink.listen_over_agent(False)
         self._uplink.open_gate()
@@ -173,6 +212,10 @@ class Conversation:
         if self._leave_by < float("inf") and (self.turns.state is State.IDLE or now >= self._leave_by):
             self._leave_by = float("inf")
             self._give(Input.LEAVE)
+        self.keys.tick(now, agent_audible=self._agent_audible)
+        self.answering.tick(now)
+        self._waits.check()
+        self._quiet(now)
         if now >= self._tail_over:
             self._give(Input.TAIL_OVER)
         if now >= self._deadline:
@@ -184,6 +227,39 @@ class Conversation:
         packet, self._sent_frame = self._downlink.tick()
         self._send_packet(packet)
         self._uplink.sent(self._sent_frame)
+
+    def _quiet(self, now: float) -> None:
+        """What is done when nobody speaks: ask a silent caller, mention what waits for a pause, end the call
+        after a goodbye that came without the tool."""
+        busy = (
+            self.turns.state is not State.IDLE
+            or self._agent_audible
+            or self.caller_speaking
+            or self._uplink.held
+            or self._functions.busy
+        )
+        match self._idle.tick(now, busy=busy):
+            case "ask":
+                self.journal.note(now, "idle_prompt")
+                self.prompt(ASK_IDLE)
+            case "goodbye":
+                self.leave(Departure("hangup", "bot", "idle", say=GOODBYE_IDLE))
+        if busy:
+            return
+        if self._to_mention and self._idle.quiet_s(now) >= PAUSE_S:
+            self.prompt(self._to_mention)
+            self._to_mention = ""
+        if self._goodbye_said and self._idle.quiet_s(now) >= self._script.farewell.grace_s:
+            self.journal.note(now, "leaving", GOODBYE_WITHOUT_TOOL)
+            self.gone(Departure("hangup", "agent", GOODBYE_WITHOUT_TOOL))
+
+    def _sign_of_life(self) -> None:
+        self._idle.heard(self._clock())
+        self._goodbye_said = False
+
+    def mention(self, what: str) -> None:
+        """Have the agent say something at the next pause of the talk."""
+        self._to_mention = what
 
     def datagram(self, data: bytes) -> None:
         self._model.append(self._uplink.datagram(data, self._clock()))
@@ -211,8 +287,24 @@ class Conversation:
         """A DTMF digit; its packets are missing from the RTP, which is no loss."""
         now = self._clock()
         self._uplink.reorder.forgive(duration_ms, now)
-        self.journal.note(now, "dtmf")
-        log.info("dtmf_received", ms=duration_ms)
+        if not self.keys.private:
+            self.journal.note(now, "dtmf")
+            log.info("dtmf_received", ms=duration_ms)
+        if self.turns.state in LEAVING or self.answering.key(digit):
+            return
+        self._sign_of_life()
+        if self._script.interruptible and self.turns.state in INTERRUPTIBLE:
+            self._unanswered.add(self._response_id)
+            self._give(Input.COMMIT)
+        self.keys.press(digit, now)
+
+    def _tell(self, what: str) -> None:
+        """Something that the caller did without a word; the answer to his words, if he speaks, covers it."""
+        now = self._clock()
+        self.journal.said(now, "caller", f"told-{now}", f"[{what}]")
+        self._model.tell(what)
+        if not self.caller_speaking:
+            self.prompt()
 
     def gone(self, departure: Departure) -> None:
         """The caller, or the channel, is no longer there."""
@@ -231,6 +323,8 @@ class Conversation:
         if self._departure is not None:
             return
         self._departure = departure
+        self.keys.keypad.stop("leaving")
+        self.answering.leaving()
         self.journal.note(self._clock(), "leaving", departure.reason)
         if departure.say and self.turns.state is not State.IDLE:
             self._leave_by = self._clock() + FINISH_WITHIN_S  # the agent first ends what it is saying
@@ -265,13 +359,16 @@ class Conversation:
                     self._downlink.end()
             case events.ResponseCreated():
                 self._response_id = event.response_id
-                self._farewell_said = self._hangup_called = False
+                self._farewell_said = self._hangup_called = self._goodbye_said = False
                 self._give(Input.RESPONSE)
             case events.ResponseDone():
                 self._response_done(event)
             case events.SpeechStarted():
                 self.caller_speaking = True
                 self.journal.note(now, "caller_started")
+                self._sign_of_life()
+                self.keys.keypad.spoke()
+                self.answering.speech_started(event.item_id)
                 if self._uplink.agent_audible:
                     self._uplink.suspect()
                     self._give(Input.SPEECH)
@@ -279,13 +376,18 @@ class Conversation:
                 self.caller_speaking = False
                 self.journal.note(now, "caller_stopped")
                 self.stopwatch.caller_stopped(now, self._uplink.last_voiced or now, self._response_id)
+                self.answering.speech_stopped(event.item_id)
             case events.CallerTranscript():
                 self.journal.said(now, "caller", event.item_id, event.text)
+                self.answering.transcribed(event.item_id, event.text)
                 log.info("caller_said", transcript=event.text)
             case events.AgentTranscriptDelta():
                 self.journal.said(now, "agent", event.item_id, event.text, more=True)
             case events.AgentTranscript():
                 self._agent_said(event, now)
+            case events.IdleTimeout():
+                self.journal.note(now, "idle_prompt")
+                self._idle.server_asked()
             case events.Fault() if self.turns.state is State.ASKED and event.code != ALREADY_ACTIVE:
                 self._give(Input.DONE)  # the farewell was refused: go without one
             case events.FunctionCall():
@@ -299,6 +401,7 @@ class Conversation:
         self.journal.used(event.usage)
         if self._farewell_said and not self._hangup_called and self._departure is None:
             openai_log.warning("AI used farewell phrase without invoking hangup_call tool")
+            self._goodbye_said = self._script.farewell.auto_hangup
         if event.response_id in self._dropped:
             return
         if event.status == "failed" and not self._retried and self.turns.state in WAITING:
@@ -337,6 +440,10 @@ class Conversation:
     def spoke(self, response_id: str, since: float) -> bool:
         """Whether the agent said something in that response, or was audible after ``since``."""
         return self._voiced_response == response_id or self._agent_left > since
+
+    def overtaken(self, response_id: str) -> bool:
+        """Whether an answer to the caller's voice comes instead: none comes to a key, or to a message."""
+        return response_id in self._dropped - self._unanswered
 
     def quality(self) -> dict[str, Any]:
         """Counts of both ways of the voice, for the record."""
@@ -406,6 +513,8 @@ class Conversation:
         self._downlink.cut()
         if self._response_id:
             self._dropped.add(self._response_id)
+            if self.answering.listening:
+                self._unanswered.add(self._response_id)
         self._model.interrupt([(item.item_id, item.played_ms) for item in heard])
         self.journal.interruptions += 1
 

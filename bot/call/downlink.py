@@ -24,7 +24,7 @@ class Downlink:
     ) -> None:
         self.playout = Playout(codec)
         self._on_frame = on_frame
-        self._codec = codec
+        self.codec = codec
         self._model_codec = model_codec
         self._sender = sender
         self._silence = codec.silence * FRAME_BYTES
@@ -38,9 +38,9 @@ class Downlink:
             self.end()
             self._item_id = item_id
         if self._model_codec is None:
-            data = self._codec.encode(self._downsampler.process(data))
-        elif self._model_codec is not self._codec:
-            data = self._codec.encode(self._model_codec.decode(data))
+            data = self.codec.encode(self._downsampler.process(data))
+        elif self._model_codec is not self.codec:
+            data = self.codec.encode(self._model_codec.decode(data))
         self.playout.append(item_id, data)
 
     def recorded(self, item_id: str, g711: bytes) -> None:
@@ -53,7 +53,7 @@ class Downlink:
         if not self._item_id:
             return
         if self._model_codec is None and (tail := self._downsampler.flush()):
-            self.playout.append(self._item_id, self._codec.encode(tail))
+            self.playout.append(self._item_id, self.codec.encode(tail))
         self.playout.end(self._item_id)
         self._item_id = ""
 

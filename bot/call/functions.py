@@ -35,6 +35,7 @@ class Talk(CallControl, Protocol):
     @property
     def quiet(self) -> bool: ...
     def interrupted(self, response_id: str) -> bool: ...
+    def overtaken(self, response_id: str) -> bool: ...
     def spoke(self, response_id: str, since: float) -> bool: ...
     def remark(self, what: str) -> None: ...
 
@@ -60,6 +61,10 @@ class Functions:
         self._journal = journal
         self._clock = clock
         self._running: dict[str, Running] = {}
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._running)
 
     async def run(self, call: FunctionCall) -> None:
         """Carry out one function call; cancelled with the call, it answers nothing."""
@@ -107,7 +112,7 @@ class Functions:
         """Whether a response is needed to tell a result: the answer to a caller who has the word knows it."""
         if self._talk.caller_speaking:
             return False
-        return work.late or not self._talk.interrupted(work.call.response_id)
+        return work.late or not self._talk.overtaken(work.call.response_id)
 
     def _under_way(self, call: FunctionCall) -> bool:
         """The model, which has no result yet, asks for the same again."""

@@ -126,6 +126,10 @@ class Leg:
                 answer = await self._ari.channels.rtpstatistics(self.caller_id)
                 self.rtp_statistics = answer or self.rtp_statistics
 
+    async def send_digits(self, digits: str, tone_ms: int) -> None:
+        """Tones to the caller's end, with as long a gap after each; returns when Asterisk has begun."""
+        await self._ari.channels.send_dtmf(self.caller_id, digits, duration_ms=tone_ms, between_ms=tone_ms)
+
     # ------------------------------------------------------------------ a second party
 
     def second_id(self, attempt: int) -> str:

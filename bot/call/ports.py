@@ -4,11 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from bot.call.keypad import Gathered, GatherParams
+from bot.call.tape import Ended
+
 
 class Model(Protocol):
     """The Realtime model of one call (``bot.realtime.client.RealtimeClient``)."""
 
     def append(self, audio: bytes) -> None: ...
+    def tell(self, text: str) -> None: ...
+    def listen_only(self, on: bool) -> None: ...
     def respond(self, response: dict[str, Any] | None = None) -> None: ...
     def answer(self, response_id: str, call_id: str, output: str, *, respond: bool = True) -> None: ...
     def said(self, text: str) -> None: ...
@@ -39,6 +44,59 @@ class Departure:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A message as it was spoken. ``spoken``: there was a voice in it. ``audio`` is PCM16 at 8 kHz."""
+
+    seconds: float
+    ended: Ended
+    spoken: bool
+    transcript: str
+    audio: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message and whose it is. ``began_at`` is Unix time."""
+
+    call_id: str
+    caller_number: str
+    caller_name: str
+    dialled_number: str
+    agent: str
+    began_at: float
+    seconds: float
+    ended: Ended
+    transcript: str
+    audio: bytes
+
+
+class Mailbox(Protocol):
+    """Where messages are kept (``bot.records.mailbox.Mailbox``)."""
+
+    def keep(self, message: Message) -> None: ...
+
+
+class AnsweringControl(Protocol):
+    """Taking messages, for a tool."""
+
+    async def take(self) -> Taken | None:
+        """One message; None when another is being taken, or the call is being left."""
+
+
+class KeyControl(Protocol):
+    """The phone's keys, for a tool."""
+
+    async def gather(self, params: GatherParams) -> Gathered | None:
+        """The digits that the caller types; None when another gather goes on."""
+
+    async def gather_privately(self, params: GatherParams) -> Gathered | None:
+        """The same; meanwhile nothing of the caller is recorded, logged or heard by the model."""
+
+    async def send(self, digits: str) -> bool:
+        """Tones to the far end, once the agent is silent; False when the call is being left."""
+
+
 class Desk(Protocol):
     """What takes longer than leaving. Each says in words what prevented it; empty when it was done."""
 
@@ -57,6 +115,15 @@ class CallControl(Protocol):
 
     @property
     def desk(self) -> Desk: ...
+
+    @property
+    def call_id(self) -> str: ...
+
+    @property
+    def keys(self) -> KeyControl: ...
+
+    @property
+    def answering(self) -> AnsweringControl: ...
 
     def leave(self, departure: Departure) -> None:
         """Let the farewell be heard, then go."""

@@ -50,6 +50,8 @@ class Uplink:
         self.reorder = Reorder(reorder_ms=params.reorder_ms)
         self.on_voice: Callable[[Input], None] = lambda heard: None
         self.held = False
+        self.private = False  # what comes is neither recorded nor heard by anybody
+        self.tap: Callable[[bytes], None] | None = None  # is given each frame as the caller sent it
         self.bad = 0
         self.last_voiced: float | None = None
         self._params = params
@@ -167,8 +169,12 @@ class Uplink:
         return bytes(missing) + pcm
 
     def _frame(self, frame: bytes) -> None:
+        if self.private:
+            frame = SILENCE
         if self._on_frame is not None:
             self._on_frame(frame)
+        if self.tap is not None:
+            self.tap(frame)
         if self.held:
             frame = SILENCE
         heard = self._ear.process(frame)

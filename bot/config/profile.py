@@ -39,6 +39,8 @@ class Profile:
     handoff: Mapping[str, str]
     turn_detection: TurnDetection | None
     barge_in: BargeIn
+    operator_key: str  # empty: none
+    operator: str
 
 
 def select(settings: Settings, extension: str, caller: str, args: tuple[str, ...] = ()) -> Profile:
@@ -83,7 +85,14 @@ def resolve(settings: Settings, name: str) -> Profile:
         },
         turn_detection=merged(merged(openai.turn_detection, default.turn_detection), agent.turn_detection),
         barge_in=barge_in,
+        operator_key=_first(agent.operator_key, default.operator_key, settings.calls.operator_key),
+        operator=_first(agent.operator, default.operator, settings.calls.operator),
     )
+
+
+def uses(settings: Settings, tool: str) -> bool:
+    """Whether any agent has this tool."""
+    return any(tool in resolve(settings, name).tools for name in ("default", *settings.agents))
 
 
 def default_tools(settings: Settings) -> tuple[str, ...]:

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from bot.config.greeting import read_greeting
 from bot.config.own_tools import listed, own_tools
 from bot.config.problem import Finding, Path, warning
-from bot.config.profile import PLACEHOLDERS, placeholders
+from bot.config.profile import PLACEHOLDERS, Profile, placeholders, resolve
 from bot.config.rules import Rule, Subject, near
-from bot.config.settings import DIAL_CONTEXT, LAST_WORD_S, RELEASE_S
+from bot.config.settings import DIAL_CONTEXT, LAST_WORD_S, RELEASE_S, Agent, Calls
 from bot.errors import ConfigError
 
 SESSION_LIMIT_S = 3600
@@ -94,6 +94,8 @@ def agent_tools(subject: Subject) -> Iterator[Finding]:
             if tool not in every:
                 known = f"known tools: {', '.join(sorted(every))}"
                 yield Finding(here, f"unknown tool {tool}", near(tool, every, known))
+            elif tool == "pause_for_card" and not settings.card.url:
+                yield Finding(here, "pause_for_card has nowhere to take the digits", "set card.url")
             elif tool == "transfer_call" and not settings.destinations:
                 yield Finding(
                     here, "transfer_call has nowhere to go", "add a destination under `destinations:`"
@@ -132,6 +134,26 @@ def destinations(subject: Subject) -> Iterator[Finding]:
         elif place.dial is not None and not DIALLED_NAME.fullmatch(name):
             message = f"{name} cannot be an extension of [{DIAL_CONTEXT}]"
             yield Finding(path, message, "use two or more lower-case letters, digits and _")
+
+
+def operator_key(subject: Subject) -> Iterator[Finding]:
+    """Whoever names a key or an operator ends up with a key that leads somewhere."""
+    settings = subject.settings
+    chosen: list[tuple[Path, Calls | Agent, Calls | Profile]] = [(("calls",), settings.calls, settings.calls)]
+    chosen += [(("agents", name), one, resolve(settings, name)) for name, one in settings.agents.items()]
+    for path, block, filled_in in chosen:
+        key, operator = filled_in.operator_key, filled_in.operator
+        if (
+            key
+            and operator not in settings.destinations
+            and (block.operator_key or block.operator is not None)
+        ):
+            known = f"name one of destinations: {', '.join(settings.destinations) or 'there are none yet'}"
+            yield Finding(
+                (*path, "operator"),
+                f"key {key} leads to no destination",
+                near(operator, settings.destinations, known),
+            )
 
 
 def agent_templates(subject: Subject) -> Iterator[Finding]:
@@ -173,6 +195,7 @@ RULES: tuple[Rule, ...] = (
     agent_tools,
     handoffs,
     destinations,
+    operator_key,
     agent_templates,
     agent_recordings,
 )

@@ -106,6 +106,26 @@ def exposed(subject: Subject) -> Iterator[Finding]:
         yield warning(("media", "rtp", "bind"), message, "let a firewall admit Asterisk only")
 
 
+def webhooks(subject: Subject) -> Iterator[Finding]:
+    path, url = ("message", "webhook", "url"), subject.settings.message.webhook.url
+    parts = urlsplit(url)
+    if url and (parts.scheme not in ("http", "https") or not parts.hostname):
+        yield Finding(path, f"{url} is no HTTP address", "write it as https://HOST/PATH")
+    elif parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        message = "messages and the headers' secrets would cross the network in the clear"
+        yield warning(path, message, "use https")
+
+
+def card(subject: Subject) -> Iterator[Finding]:
+    url = subject.settings.card.url
+    parts = urlsplit(url)
+    encrypted = parts.scheme == "https" and parts.hostname
+    beside_us = parts.scheme == "http" and _is_loopback(parts.hostname or "")
+    if url and not encrypted and not beside_us:
+        message = f"{url} would carry card numbers in the clear"
+        yield Finding(("card", "url"), message, "use https, or a service on this machine (127.0.0.1)")
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -121,4 +141,6 @@ RULES: tuple[Rule, ...] = (
     rtp_source,
     rtp_external_host,
     exposed,
+    webhooks,
+    card,
 )

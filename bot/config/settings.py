@@ -12,6 +12,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(ge=0)]
 Milliseconds = Annotated[int, Field(ge=0)]
 ToolSeconds = Annotated[float, Field(ge=0.1, le=60)]
+Key = Annotated[str, Field(pattern=r"^[0-9*#A-D]?$")]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 
@@ -159,6 +160,8 @@ class Agent(Model):
     description: str = ""
     turn_detection: TurnDetection | None = None
     barge_in: BargeIn | None = None
+    operator_key: Key | None = None
+    operator: str | None = None
 
 
 #: What stopping takes beyond ``drain_timeout``: a word to those still talking, then hang-up and files.
@@ -170,10 +173,13 @@ class Calls(Model):
 
     max_calls: Annotated[int, Field(ge=1)] = 100
     max_call_seconds: Seconds = 3600
+    warn_before_s: Seconds = 60
     ring_timeout: Seconds = 20
     drain_timeout: Seconds = 60
     stop_grace: Seconds = 90
     variables: tuple[str, ...] = ()
+    operator_key: Key = ""
+    operator: str = ""
     time_zone: str = "UTC"
 
     @property
@@ -194,6 +200,46 @@ class Outbound(Model):
     per_minute: Annotated[int, Field(ge=1)] = 30
     amd: bool = False
     on_machine: Literal["hangup", "talk"] = "hangup"
+
+
+class Idle(Model):
+    """A silent caller is asked whether he is there, some times, and then let go."""
+
+    prompt_after: Seconds = 15
+    prompts: Annotated[int, Field(ge=0)] = 2
+
+
+class Webhook(Model):
+    """Whom to tell; ``url`` empty: nobody. ``headers`` are never logged."""
+
+    url: str = ""
+    headers: dict[str, SecretStr] = {}
+    tries: Annotated[int, Field(ge=1, le=20)] = 6
+    retry_s: Seconds = 5
+
+
+class Messages(Model):
+    """What ``take_message`` records, and who is told of it."""
+
+    folder: str = "var/messages"
+    silence_s: Annotated[float, Field(ge=1)] = 4
+    max_s: Annotated[float, Field(ge=1, le=300)] = 120
+    webhook: Webhook = Webhook()
+
+
+class Card(Model):
+    """Where ``pause_for_card`` takes the digits; ``url`` empty: there is no such tool. ``answer`` names the
+    part of the JSON answer that the model is told."""
+
+    url: str = ""
+    headers: dict[str, SecretStr] = {}
+    answer: str = ""
+
+
+class Dtmf(Model):
+    """The caller's keys, when no tool waits for them."""
+
+    pause: Seconds = 2
 
 
 #: The one context of the dialplan through which phones are dialled; its extensions are the names of the
@@ -249,9 +295,12 @@ class McpServer(Model):
 
 
 class Farewell(Model):
-    """Phrases that mean the agent has said goodbye; heard without ``hangup_call``, they bring a warning."""
+    """Phrases that mean the agent has said goodbye; heard without ``hangup_call``, they bring a warning, and
+    with ``auto_hangup`` the end of the call."""
 
     phrases: tuple[str, ...] = ("goodbye", "good bye", "bye bye", "have a great day", "have a nice day")
+    auto_hangup: bool = False
+    grace_s: Seconds = 3
     tail_ms: Milliseconds = 400
     deadline: Seconds = 45
 
@@ -291,6 +340,10 @@ class Settings(Model):
     echo: Echo = Echo()
     calls: Calls = Calls()
     outbound: Outbound = Outbound()
+    dtmf: Dtmf = Dtmf()
+    idle: Idle = Idle()
+    message: Messages = Messages()
+    card: Card = Card()
     agents: dict[str, Agent] = {}
     destinations: dict[str, Destination] = {}
     http_tools: dict[str, HttpTool] = {}

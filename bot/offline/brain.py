@@ -94,6 +94,8 @@ class Brain:
             return [Say(self._persona.idle)]
         if turn.outcome is not None:
             return self._go_on(*turn.outcome)
+        if turn.said is None and turn.greeted and config.tool_choice == "none":
+            return [Say(self._persona.farewell)]
         if turn.said is None:
             return [Say(self._persona.idle if turn.greeted else self._persona.greeting)]
         steps = self._answer(turn.said, tools)
@@ -123,7 +125,9 @@ class Brain:
         intent = self._intent(name)
         failed = _is_error(output)
         text = (intent.on_error if failed else intent.after) if intent else ""
-        text = _filled(text, output) or ("I am sorry, that did not work." if failed else "That is done.")
+        text = _filled(text, output, spoken=True) or (
+            "I am sorry, that did not work." if failed else "That is done."
+        )
         if intent is None or intent.then is None or failed:
             return [Say(text)]
         arguments = {
@@ -153,8 +157,9 @@ def _is_error(output: str) -> bool:
     return str(told.get("status", "")).lower() in {"error", "failed", "failure", "refused"}
 
 
-def _filled(text: str, output: str) -> str:
-    """``text`` with ``{answer.status}`` replaced by that value of the function's output."""
+def _filled(text: str, output: str, *, spoken: bool = False) -> str:
+    """``text`` with ``{answer.status}`` replaced by that value of the function's output; ``spoken``:
+    digits one by one."""
 
     def value(place: re.Match[str]) -> str:
         try:
@@ -163,7 +168,8 @@ def _filled(text: str, output: str) -> str:
             return ""
         for part in place[1].split("."):
             found = found.get(part, "") if isinstance(found, dict) else ""
-        return str(found)
+        told = str(found)
+        return " ".join(told) if spoken and told.isdigit() else told
 
     return _PLACE.sub(value, text)
 

@@ -48,6 +48,7 @@ class Persona(Part):
     fallback: str = "Sorry, I did not understand that."
     unheard: str = "Sorry, I could not hear you."
     idle: str = "Are you still there?"
+    farewell: str = "Goodbye."
     intents: tuple[Intent, ...] = ()
     answers: tuple[Knowledge, ...] = ()
     script: tuple[str, ...] = ("hello", "what are your opening hours", "goodbye")

@@ -127,6 +127,12 @@ class RealtimeClient:
     def remember(self, party: str, text: str) -> None:
         self._send(self.session.remember(party, text))
 
+    def tell(self, text: str) -> None:
+        self._send(self.session.tell(text))
+
+    def listen_only(self, on: bool) -> None:
+        self._send(self.session.listen_only(on))
+
     def respond(self, response: dict[str, Any] | None = None) -> None:
         self.session.respond(response)
         self._send(self.session.due())

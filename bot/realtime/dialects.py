@@ -78,6 +78,19 @@ def session_body(dialect: str, request: SessionRequest) -> Json:
     return merged(BUILDERS[dialect](request), request.extra)
 
 
+def turn_detection(dialect: str, body: Json) -> Json | None:
+    """What ``body``, the ``session`` of ``session.update``, says of turn detection."""
+    found: Json | None = (body["audio"]["input"] if dialect == "ga" else body)["turn_detection"]
+    return found
+
+
+def turn_detection_body(dialect: str, detection: Json) -> Json:
+    """A ``session`` that changes turn detection and nothing else."""
+    if dialect == "ga":
+        return {"type": "realtime", "audio": {"input": {"turn_detection": detection}}}
+    return {"turn_detection": detection}
+
+
 def merged(base: Json, extra: Json) -> Json:
     """``base`` with ``extra`` on top, object by object; lists and scalars are replaced."""
     result = dict(base)

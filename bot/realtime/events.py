@@ -41,6 +41,11 @@ class SpeechStopped:
 
 
 @dataclass(frozen=True, slots=True)
+class IdleTimeout:
+    """The server's ``idle_timeout_ms`` is over: it lets the agent ask whether the caller is there."""
+
+
+@dataclass(frozen=True, slots=True)
 class CallerTranscript:
     item_id: str
     text: str
@@ -124,6 +129,7 @@ Event = (
     | SessionUpdated
     | SpeechStarted
     | SpeechStopped
+    | IdleTimeout
     | CallerTranscript
     | ResponseCreated
     | AgentAudio
@@ -189,6 +195,7 @@ READERS: dict[str, Callable[[Json], Event]] = {
     "session.updated": lambda d: SessionUpdated(d.get("session") or {}),
     "input_audio_buffer.speech_started": lambda d: SpeechStarted(d["item_id"], d.get("audio_start_ms") or 0),
     "input_audio_buffer.speech_stopped": lambda d: SpeechStopped(d["item_id"], d.get("audio_end_ms") or 0),
+    "input_audio_buffer.timeout_triggered": lambda d: IdleTimeout(),
     "conversation.item.input_audio_transcription.completed": lambda d: CallerTranscript(
         d["item_id"], (d.get("transcript") or "").strip()
     ),

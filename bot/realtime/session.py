@@ -10,7 +10,14 @@ from typing import Any
 import orjson
 
 from bot.realtime import events
-from bot.realtime.dialects import AGENT_TEXT, SessionRequest, session_body
+from bot.realtime.dialects import (
+    AGENT_TEXT,
+    SessionRequest,
+    merged,
+    session_body,
+    turn_detection,
+    turn_detection_body,
+)
 
 Json = dict[str, Any]
 BYTES_PER_MS = {"pcm16": 48, "g711_ulaw": 8, "g711_alaw": 8}
@@ -21,6 +28,8 @@ class RealtimeSession:
 
     def __init__(self, dialect: str, request: SessionRequest) -> None:
         self.body = session_body(dialect, request)
+        self._dialect = dialect
+        self._detection = turn_detection(dialect, self.body)
         self.active_response = ""
         self._dialect = dialect
         self._bytes_per_ms = BYTES_PER_MS[request.audio_format]
@@ -88,6 +97,15 @@ class RealtimeSession:
         self.update_id = f"bot_{self._sent}"
         return message
 
+    def listen_only(self, on: bool) -> bytes | None:
+        """While on, the caller is heard and transcribed, and not answered; None without turn detection."""
+        if self._detection is None:
+            return None
+        detection = {**self._detection, "create_response": False} if on else self._detection
+        change = turn_detection_body(self._dialect, detection)
+        self.body = merged(self.body, change)
+        return self._event("session.update", session=change)
+
     def append(self, audio: bytes) -> bytes:
         # By hand: this is 50 messages a second and call, and base64 needs no escaping.
         return b'{"type":"input_audio_buffer.append","audio":"' + b64encode(audio) + b'"}'
@@ -99,6 +117,10 @@ class RealtimeSession:
         return self._event(
             "conversation.item.create", item={"type": "message", "role": role, "content": content}
         )
+
+    def tell(self, text: str) -> bytes:
+        """Something of the caller that was not spoken, as an item of the conversation."""
+        return self._message("user", text)
 
     def respond(self, response: Json | None = None) -> None:
         """Ask for a response as soon as none is active; see ``due``."""
@@ -126,10 +148,7 @@ class RealtimeSession:
 
     def instruct(self, text: str) -> bytes:
         """One more instruction in the middle of the conversation."""
-        content = [{"type": "input_text", "text": text}]
-        return self._event(
-            "conversation.item.create", item={"type": "message", "role": "system", "content": content}
-        )
+        return self._message("system", text)
 
     def said(self, text: str) -> bytes:
         """Words of the agent that the model did not make. They cannot be truncated: they have no audio."""
@@ -152,6 +171,12 @@ class RealtimeSession:
             item_id=item_id,
             content_index=self._content_index.get(item_id, 0),
             audio_end_ms=audio_end_ms,
+        )
+
+    def _message(self, role: str, text: str) -> bytes:
+        content = [{"type": "input_text", "text": text}]
+        return self._event(
+            "conversation.item.create", item={"type": "message", "role": role, "content": content}
         )
 
     def _event(self, kind: str, **fields: Any) -> bytes:

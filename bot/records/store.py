@@ -33,6 +33,18 @@ CREATE TABLE IF NOT EXISTS calls (
     recording TEXT
 );
 CREATE INDEX IF NOT EXISTS calls_started ON calls (started_at);
+CREATE TABLE IF NOT EXISTS messages (
+    id TEXT PRIMARY KEY,
+    call_id TEXT NOT NULL,
+    began_at REAL NOT NULL,        -- Unix time
+    caller_number TEXT, caller_name TEXT, dialled_number TEXT,
+    agent TEXT,
+    seconds REAL NOT NULL,
+    ended TEXT NOT NULL,           -- silence, key, limit, leaving
+    transcript TEXT NOT NULL,
+    audio TEXT NOT NULL,           -- a WAV file
+    webhook TEXT NOT NULL          -- empty, pending, delivered, or failed and why
+);
 """
 
 Row = dict[str, Any]
@@ -85,7 +97,16 @@ class CallStore:
 
     async def write(self, row: Row) -> None:
         """Insert the row, or update the columns it names. Raises sqlite3.Error."""
-        await self._run(self._write, row)
+        await self._run(self._write, "calls", row)
+
+    async def write_message(self, row: Row) -> None:
+        """The same for a message."""
+        await self._run(self._write, "messages", row)
+
+    async def messages(self, webhook: str) -> list[Row]:
+        """The messages whose webhook stands so, oldest first."""
+        rows: list[Row] = await self._run(self._messages, webhook)
+        return rows
 
     async def get(self, call_id: str) -> Row | None:
         row: Row | None = await self._run(self._get, call_id)
@@ -115,7 +136,7 @@ class CallStore:
         database.commit()
         self._database = database
 
-    def _write(self, row: Row) -> None:
+    def _write(self, table: str, row: Row) -> None:
         assert self._database is not None
         values = {
             name: orjson.dumps(value).decode() if isinstance(value, dict | list | tuple) else value
@@ -126,7 +147,7 @@ class CallStore:
         updates = ", ".join(f"{name} = excluded.{name}" for name in values if name != "id")
         with self._database:
             self._database.execute(
-                f"INSERT INTO calls ({columns}) VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET {updates}",
+                f"INSERT INTO {table} ({columns}) VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET {updates}",
                 values,
             )
 
@@ -134,6 +155,13 @@ class CallStore:
         assert self._database is not None
         row = self._database.execute("SELECT * FROM calls WHERE id = ?", (call_id,)).fetchone()
         return _parsed(row) if row is not None else None
+
+    def _messages(self, webhook: str) -> list[Row]:
+        assert self._database is not None
+        found = self._database.execute(
+            "SELECT * FROM messages WHERE webhook = ? ORDER BY began_at", (webhook,)
+        ).fetchall()
+        return [dict(row) for row in found]
 
     def _close(self) -> None:
         if self._database is not None:

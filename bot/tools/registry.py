@@ -8,10 +8,14 @@ from bot.config.own_tools import installed
 from bot.config.settings import Settings
 from bot.tools.attended import AttendedTransfer
 from bot.tools.base import Tool
+from bot.tools.gather import GatherDigits
 from bot.tools.hangup import HangupCall
 from bot.tools.http import HttpFunction
 from bot.tools.installed import load_function
+from bot.tools.pause_for_card import PauseForCard
+from bot.tools.send_dtmf import SendDtmf
 from bot.tools.servers import mcp_connections
+from bot.tools.take_message import TakeMessage
 from bot.tools.transfer import TransferCall
 
 
@@ -74,7 +78,9 @@ async def open_registry(settings: Settings) -> AsyncIterator[ToolRegistry]:
 
 def built_tools(settings: Settings) -> list[Tool]:
     """The tools that come along, and the operator's own. There is no transfer without a destination."""
-    tools: list[Tool] = [HangupCall()]
+    tools: list[Tool] = [HangupCall(), GatherDigits(), SendDtmf(), TakeMessage()]
+    if settings.card.url:
+        tools.append(PauseForCard(settings.card))
     if settings.destinations:
         tools.append(TransferCall(settings.destinations))
     if settings.phones:

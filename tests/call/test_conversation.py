@@ -12,8 +12,10 @@ from bot.audio.vad import VadParams
 from bot.call.barge_in import BargeInParams
 from bot.call.conversation import Conversation, Script
 from bot.call.downlink import Downlink
+from bot.call.idle import IdleParams
 from bot.call.journal import Journal
-from bot.call.ports import Departure
+from bot.call.ports import Departure, Taken
+from bot.call.tape import MessageParams
 from bot.call.turns import State
 from bot.call.uplink import Uplink, UplinkParams
 from bot.config.settings import Destination, Farewell
@@ -21,8 +23,11 @@ from bot.realtime import events
 from bot.rtp.packet import parse
 from bot.rtp.sender import RtpSender
 from bot.tools.base import Tool
+from bot.tools.gather import GatherDigits
 from bot.tools.hangup import HangupCall
 from bot.tools.registry import ToolRegistry
+from bot.tools.send_dtmf import SendDtmf
+from bot.tools.take_message import TakeMessage
 from bot.tools.transfer import TransferCall
 from tests.fakes.nobody import NoDesk
 from tests.fakes.realtime_model import FakeModel
@@ -48,29 +53,39 @@ class Line:
         self.model = FakeModel()
         self.sent: list[bytes] = []
         self.ended: list[Departure] = []
+        self.messages: list[Taken] = []
+        self.dialled: list[str] = []
         self.work: list[Coroutine[Any, Any, None]] = []
         self._sender = RtpSender(0, ssrc=1, sequence=0, timestamp=0)
         params = UplinkParams(ULAW, None, 40, VadParams(), BargeInParams())
         uplink = Uplink(params)
         downlink = Downlink(ULAW, None, RtpSender(0, ssrc=2, sequence=0, timestamp=0))
         destinations = {"sales": Destination(context="destinations", exten="200")}
-        settings = {
+        settings: dict[str, Any] = {
             "instructions": "Be kind.",
             "greeting": "",
             "interruptible": True,
             "protect_greeting": False,
+            "idle": IdleParams(prompt_after_s=0),
+            "message": MessageParams(silence_s=2, max_s=10),
+            "farewell": Farewell(),
         }
         self.talk = Conversation(
-            Script(farewell=Farewell(), **{**settings, **script}),
+            Script(**{**settings, **script}),
             self.model,
             uplink,
             downlink,
-            ToolRegistry([HangupCall(), TransferCall(destinations), *tools]),
+            ToolRegistry(
+                [HangupCall(), TransferCall(destinations), GatherDigits(), SendDtmf(), TakeMessage(), *tools]
+            ),
             Journal(began=self.now),
             NoDesk(),
+            call_id="call-1",
             clock=lambda: self.now,
             spawn=self.work.append,
+            send_digits=self._dial,
             send_packet=lambda packet: self.sent.append(parse(packet).payload),
+            on_message=self.messages.append,
             on_end=self.ended.append,
         )
         self.talk.take_line()
@@ -82,6 +97,9 @@ class Line:
             self.talk.datagram(self._sender.packet(frame))
             self.talk.tick(self.now)
             self.now += FRAME_S
+
+    async def _dial(self, digits: str, tone_ms: int) -> None:
+        self.dialled.append(digits)
 
     def begins(self, response: str = "r1") -> None:
         self.talk.on_model(events.ResponseCreated(response))

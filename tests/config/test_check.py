@@ -9,6 +9,7 @@ from bot.config.problem import Finding, dotted
 from bot.config.rules import Subject
 from bot.config.settings import Settings
 
+PLACE = {"context": "destinations", "exten": "200"}
 ELSEWHERE = {"base_url": "wss://api.x.ai/v1/realtime"}
 
 
@@ -176,6 +177,24 @@ FOUND: list[tuple[dict[str, object], str, str, str]] = [
     (desk(dial="PJSIP/${EXTEN}"), "error", "destinations.desk.dial", "nothing that Asterisk can dial"),
     ({"destinations": {"_.": {"dial": "PJSIP/1"}}}, "error", "destinations._.", "cannot be an extension"),
     ({"destinations": {"h": {"dial": "PJSIP/1"}}}, "error", "destinations.h", "lower-case letters"),
+    ({"message": {"webhook": {"url": "example.org"}}}, "error", "message.webhook.url", "no HTTP address"),
+    (
+        {"message": {"webhook": {"url": "http://example.org/x"}}},
+        "warning",
+        "message.webhook.url",
+        "in the clear",
+    ),
+    ({"card": {"url": "http://pay.example.org/x"}}, "error", "card.url", "in the clear"),
+    ({"card": {"url": "pay.example.org"}}, "error", "card.url", "use https"),
+    (agent(tools=["pause_for_card"]), "error", "agents.default.tools[0]", "set card.url"),
+    ({"calls": {"operator_key": "0"}}, "error", "calls.operator", "key 0 leads to no destination"),
+    (
+        {"calls": {"operator_key": "0", "operator": "desc"}, "destinations": {"desk": PLACE}},
+        "error",
+        "calls.operator",
+        "did you mean desk?",
+    ),
+    (agent(operator_key="9"), "error", "agents.default.operator", "key 9 leads"),
     (agent(greeting="Hi {caller_nam}"), "error", "agents.default.greeting", "did you mean caller_name?"),
     (agent(instructions="{zzz}"), "error", "agents.default.instructions", "unknown placeholder {zzz}"),
     (agent(greeting="{var:ID}"), "error", "agents.default.greeting", "add ID to calls.variables"),
@@ -218,6 +237,12 @@ FINE: list[dict[str, object]] = [
         **mcp(command="x", args=["y"], tools=["stock", "hangup_call"]),
         **agent(tools=["stock", "shop_hangup_call"]),
     },
+    {"card": {"url": "http://127.0.0.1:8000/x"}, **agent(tools=["pause_for_card"])},
+    {"card": {"url": "https://pay.example.org/x"}},
+    {"message": {"webhook": {"url": "http://127.0.0.1:8000/x"}}},
+    {"message": {"webhook": {"url": "https://example.org/x"}}},
+    {"calls": {"operator_key": "0", "operator": "desk"}, "destinations": {"desk": PLACE}},
+    {"calls": {"operator": "desk"}, "destinations": {"desk": PLACE}, **agent(operator_key="*")},
     {**agent(tools=["transfer_call"]), "destinations": {"desk": {"context": "a", "exten": "1"}}},
     {**agent(tools=["transfer_call"]), **desk(context="a", exten="1")},
     {"agents": {"default": {"handoff": ["sales"], "tools": ["handoff_to_agent"]}, "sales": {}}},

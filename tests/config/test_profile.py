@@ -79,6 +79,9 @@ GERMAN = {"transcription": {"language": "de"}}
         ({"tools": []}, {"tools": ["transfer_call"]}, {}, "tools", ()),
         ({}, {"tools": ["hangup_call"]}, {"destinations": DESK}, "tools", ("hangup_call",)),
         ({}, {}, {"destinations": DESK}, "tools", ("hangup_call", "transfer_call")),
+        ({}, {}, {"calls": {"operator_key": "0", "operator": "desk"}}, "operator_key", "0"),
+        ({"operator_key": ""}, {}, {"calls": {"operator_key": "0"}}, "operator_key", ""),
+        ({}, {"operator": "desk"}, {"calls": {"operator": "other"}}, "operator", "desk"),
     ],
 )
 def test_inheritance(

@@ -124,6 +124,7 @@ class Bot:
             "media": {"rtp": {"ports": f"{first}-{first + 999}"}},
             "offline": {"url": model_url},
             "records": {"database": str(self.database), "recordings": str(self.folder / "recordings")},
+            "message": {"folder": str(self.folder / "messages")},
             "web": {"port": self.web_port},
             "logging": {"level": "DEBUG", "format": "json", "transcripts": True},
         }

@@ -1,6 +1,6 @@
 """What tools and talks see of a call, without a call: a wish to leave is kept, and nobody else is there."""
 
-from bot.call.ports import Departure
+from bot.call.ports import AnsweringControl, Departure, KeyControl
 
 
 class NoDesk:
@@ -15,6 +15,10 @@ class NoDesk:
 
 
 class NoCall:
+    call_id = ""
+    keys: KeyControl
+    answering: AnsweringControl
+
     def __init__(self) -> None:
         self.left: list[Departure] = []
         self.desk = NoDesk()

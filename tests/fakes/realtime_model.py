@@ -12,6 +12,12 @@ class FakeModel:
     def append(self, audio: bytes) -> None:
         self.heard += audio
 
+    def tell(self, text: str) -> None:
+        self.told.append(("tell", text))
+
+    def listen_only(self, on: bool) -> None:
+        self.told.append(("listen_only", on))
+
     def respond(self, response: dict[str, Any] | None = None) -> None:
         self.told.append(("respond", response or {}))
 

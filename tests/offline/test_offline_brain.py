@@ -157,3 +157,11 @@ def test_a_value_of_the_output_is_spoken_and_may_lead_to_another_call() -> None:
 @pytest.mark.parametrize(("output", "words"), [('{"ok":false}', "Sorry."), ("shipped", "It is , .")])
 def test_an_output_without_the_value(output: str, words: str) -> None:
     assert Brain(ORDER).reply(Turn(outcome=("order", output)), TOOLS)[0] == Say(words)
+
+
+def test_the_outcome_is_spoken_of_with_what_it_says() -> None:
+    call = FunctionCall(name="gather_digits")
+    persona = Persona(intents=(Intent(phrases=("my number",), call=call, after="{digits}, {who}."),))
+    outcome = ("gather_digits", '{"ok":true,"digits":"471","who":"Ada"}')
+    (step,) = Brain(persona).reply(Turn(outcome=outcome, greeted=True), SessionConfig())
+    assert step == Say("4 7 1, Ada.")

@@ -57,9 +57,18 @@ def test_everything_sent_is_an_event_of_the_api(dialect: str) -> None:
     s = session(dialect)
     give(s, "response.audio.delta", response_id="r", item_id="i", delta=b64encode(bytes(4800)).decode())
     s.respond({"tool_choice": "none"})
-    messages = [s.update(), s.append(b"abc"), s.answer("r", "c", "{}"), s.cancel(), s.said("Hi.")]
-    messages += [s.remember("caller", "Hello."), s.remember("agent", "Hi.")]
+    messages = [
+        s.update(),
+        s.append(b"abc"),
+        s.tell("The caller pressed 1"),
+        s.answer("r", "c", "{}"),
+        s.cancel(),
+        s.said("Hi."),
+        s.remember("caller", "Hello."),
+        s.remember("agent", "Hi."),
+    ]
     messages += [s.truncate("i", 50) or b"", s.due() or b""]
+    messages += [s.listen_only(True) or b"", s.listen_only(False) or b""]
     for message in messages:
         CLIENT[dialect].validate_json(message)
 

@@ -16,6 +16,7 @@ from bot.web.metrics import Metrics
 
 PROJECT = Path(__file__).parents[2]
 PAGE = (PROJECT / "docs" / "records.md").read_text(encoding="utf-8")
+TABLES = SCHEMA.split("CREATE TABLE IF NOT EXISTS messages")
 #: Added by the conversation and the call.
 OF_THE_CALL = {
     *("responses", "suspects", "interruptions", "partial_audio", "turns", "barge_ins"),
@@ -31,7 +32,9 @@ def rows(heading: str) -> set[str]:
 
 
 def test_every_column() -> None:
-    assert rows("# The record of a call") == set(re.findall(r"\b([a-z_]+) (?:TEXT|REAL|INTEGER)", SCHEMA))
+    calls, messages = (set(re.findall(r"\b([a-z_]+) (?:TEXT|REAL|INTEGER)", part)) for part in TABLES)
+    assert rows("# The record of a call") == calls
+    assert rows("## Messages") == messages
 
 
 def test_every_figure() -> None:

@@ -69,7 +69,9 @@ async def registry(**blocks: Any) -> AsyncIterator[ToolRegistry]:
 
 
 def names(tools: ToolRegistry) -> set[str]:
-    return {tool["name"] for tool in tools.to_openai_realtime_schema()}
+    """What is offered, beside what comes along in any case."""
+    own = {"gather_digits", "send_dtmf", "take_message"}
+    return {tool["name"] for tool in tools.to_openai_realtime_schema()} - own
 
 
 async def until(true: Callable[[], bool]) -> None:

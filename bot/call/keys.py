@@ -1,0 +1,111 @@
+"""The phone's keys in one talk: digits of the caller go to whoever waits for them, ours go to the phone."""
+
+from collections.abc import Awaitable, Callable
+
+from bot.audio.playout import Playout
+from bot.call.keypad import Gathered, GatherParams, Keypad
+from bot.call.turns import LEAVING, State
+from bot.call.uplink import Uplink
+from bot.call.waits import Waits
+
+#: Of a tone that we send, and of the quiet after it.
+TONE_MS = 100
+
+#: From the last key of a private gather until the caller is heard again.
+PRIVATE_TAIL_S = 1.0
+#: Who types slowly types on after such a gather has ended; these keys are not for the model either.
+LATE_KEYS_S = 10.0
+
+SendDigits = Callable[[str, int], Awaitable[None]]  # digits, milliseconds of each tone and of each gap
+
+
+class Keys:
+    """``tell`` is given keys that nobody asked for, in words; ``clock`` gives the loop's time; ``state`` says
+    how the turns stand."""
+
+    def __init__(
+        self,
+        pause_s: float,
+        waits: Waits,
+        uplink: Uplink,
+        playout: Playout,
+        *,
+        clock: Callable[[], float],
+        state: Callable[[], State],
+        tell: Callable[[str], None],
+        send: SendDigits,
+    ) -> None:
+        self.keypad = Keypad(pause_s)
+        self._waits = waits
+        self._uplink = uplink
+        self._playout = playout
+        self._pressed = self._nobodys_until = 0.0
+        self._clock = clock
+        self._state = state
+        self._tell = tell
+        self._send = send
+
+    def tick(self, now: float, *, agent_audible: bool) -> None:
+        if typed := self.keypad.tick(now, agent_audible=agent_audible):
+            self._tell(f"The caller pressed {' '.join(typed)}")
+
+    def press(self, digit: str, now: float) -> None:
+        """A key of the caller. One that comes late for a private gather belongs to nobody."""
+        self._pressed = now
+        if self.keypad.gathering or not self.wanted:
+            self.keypad.press(digit, now)
+
+    @property
+    def wanted(self) -> bool:
+        """A tool waits for digits, or late ones of a private gather may still come."""
+        return self.keypad.gathering or self.private or self._clock() < self._nobodys_until
+
+    @property
+    def private(self) -> bool:
+        return self._uplink.private
+
+    async def gather(self, params: GatherParams) -> Gathered | None:
+        """The digits that the caller types; None when another gather goes on."""
+        if self.keypad.gathering or self.private:
+            return None
+        return await self._gather(params)
+
+    async def gather_privately(self, params: GatherParams) -> Gathered | None:
+        """The same, and meanwhile nothing of the caller is recorded, logged or heard by the model: tones in
+        the audio would tell the digits, too."""
+        if self.keypad.gathering or self.private:
+            return None
+        self._uplink.private = True
+        gathered = None
+        try:
+            gathered = await self._gather(params)
+            await self._waits.until(lambda: self._clock() >= self._pressed + PRIVATE_TAIL_S)
+        finally:
+            self._uplink.private = False
+            if gathered is None or gathered.ended != "terminator":
+                self._nobodys_until = self._clock() + LATE_KEYS_S
+        return gathered
+
+    async def _gather(self, params: GatherParams) -> Gathered | None:
+        self.keypad.gather(params, self._clock())
+        try:
+            await self._waits.until(lambda: self.keypad.gathered is not None)
+        finally:
+            self.keypad.stop("leaving")
+            gathered, self.keypad.gathered = self.keypad.gathered, None
+        return gathered
+
+    async def send(self, digits: str) -> bool:
+        """Tones to the far end, once the agent is silent: Asterisk drops our audio while it sends them. False
+        when the call is being left. Raises AriError."""
+        await self._waits.until(lambda: self._state() in {State.IDLE, *LEAVING})
+        if self._state() in LEAVING:
+            return False
+        self._playout.pause()
+        try:
+            await self._send(digits, TONE_MS)
+            over = self._clock() + len(digits) * 2 * TONE_MS / 1000
+            await self._waits.until(lambda: self._clock() >= over)
+        finally:
+            self._playout.resume()
+        return True
