@@ -116,7 +116,9 @@ class Taken:
     def noted(self, *kinds: str) -> list[float]:
         """When the bot noted something in the call's time line, on this process' clock."""
         timeline = self.row["timeline"]
-        first = next(at for at, kind, _ in timeline if kind == "agent_audible")
+        first = next((at for at, kind, _ in timeline if kind == "agent_audible"), None)
+        if first is None:
+            return []
         began = self.agent(0, float("inf"))[0].time - first
         return [began + at for at, kind, _ in timeline if kind in kinds]
 
