@@ -243,7 +243,7 @@ def pause_ms(call: Taken, one: Try) -> float:
 
 
 def farewell_rows(quick: bool) -> list[Row]:
-    """The agent hangs up with a farewell of 15 s. The caller talks into it as soon as the bot knows that it is
+    """The agent hangs up with a farewell of 15 s. The caller talks into it once the bot knows that it is
     one: the model calls the function when its audio is sent, in a quarter of the time."""
     calls = WIDTH if quick else 4 * WIDTH
     seconds = 5.0 if quick else 15.0
