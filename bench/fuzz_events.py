@@ -56,6 +56,12 @@ MODEL_EVENTS: tuple[Json, ...] = (
     {"type": "input_audio_buffer.speech_started", "item_id": "item_3", "audio_start_ms": 100},
     {"type": "input_audio_buffer.speech_stopped", "item_id": "item_3", "audio_end_ms": 900},
     {
+        "type": "input_audio_buffer.timeout_triggered",
+        "item_id": "item_3",
+        "audio_start_ms": 900,
+        "audio_end_ms": 5900,
+    },
+    {
         "type": "conversation.item.input_audio_transcription.completed",
         "item_id": "item_3",
         "transcript": " Hello. ",

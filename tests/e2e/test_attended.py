@@ -136,7 +136,7 @@ def test_accepted_by_word(stack: Stack) -> None:
     with Phone(stack.asterisk) as caller, Phone(stack.asterisk, "201") as desk:
         ask_for_the_desk(caller)
         take_the_call(desk)
-        desk.wait_silence(0.6)
+        desk.wait_silence(1.2)  # more than the pauses between its sentences
         desk.say("Yes, please put her through.")
         talk_to_each_other(caller, desk)
         desk.hangup()
@@ -203,8 +203,8 @@ def test_refused_by_word_and_asked_again(stack: Stack, tmp_path: Path) -> None:
     ):
         ask_for_the_desk(caller, "111")
         take_the_call(desk)
-        desk.wait_silence(0.6)
-        desk.say("No, not now.")
+        desk.wait_silence(1.2)  # more than the pauses between its sentences
+        desk.say("No, I have no time for that now.")
         desk.wait_closed(10)
         wait_for("the agent to tell", lambda: said(bot, ASK["on_error"]), 10)
         caller.wait_silence(0.8)
