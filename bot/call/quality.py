@@ -13,6 +13,9 @@ from bot.rtp.emodel import WITH_CONCEALMENT, WITHOUT_CONCEALMENT, mos
 ASSUMED_ONE_WAY_MS = 60.0
 """Packets of 20 ms and a jitter buffer of 40 ms: nobody tells us, and below 100 ms it changes nothing."""
 
+LONGEST_RTT_S = 10.0
+"""Beyond it is a slip of Asterisk's reckoning, which has been seen to make hours of it."""
+
 REPORTED = ("rtt", "rxjitter", "txploss", "remote_normdevmes")
 """Any of these is there once the phone has reported."""
 
@@ -33,7 +36,8 @@ def phone_leg(statistics: Mapping[str, Any]) -> dict[str, Any]:
     if not received:
         return {}
     lost = _number(statistics, "rxploss")
-    rtt_ms = 1000 * _number(statistics, "rtt") or None
+    rtt_s = _number(statistics, "rtt")
+    rtt_ms = 1000 * rtt_s if 0 < rtt_s < LONGEST_RTT_S else None
     leg: dict[str, Any] = {
         "received": int(received),
         "lost": int(lost),

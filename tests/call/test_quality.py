@@ -55,3 +55,9 @@ def test_a_long_way_is_worse() -> None:
     assert near is not None
     assert far is not None
     assert far < 4 < near
+
+
+def test_a_round_trip_of_hours_is_none() -> None:
+    leg = phone_leg(CLEAN | {"rtt": 65536.0})
+    assert leg["rtt_ms"] is None
+    assert leg["mos"] == phone_leg(CLEAN)["mos"]
