@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/voicebot
+# Tests of calls wait more than they work; each has an Asterisk, a bot and ports of its own.
+WORKERS ?= 3
 PY := $(VENV)/bin/python
 PIP := $(VENV)/bin/pip install --disable-pip-version-check
 SHELL := /bin/bash
@@ -19,7 +21,8 @@ demo: $(VENV)/ready ## Set everything up and hold a real spoken call, no key nee
 	@$(PY) -m demo
 
 test: $(VENV)/ready ## All tests, those on a real Asterisk among them
-	@root=$$(sh deploy/system.sh $(CACHE)) && VOICEBOT_ASTERISK_ROOT=$$root $(PY) -m pytest $(TESTS)
+	@root=$$(sh deploy/system.sh $(CACHE)) && VOICEBOT_ASTERISK_ROOT=$$root \
+	  $(PY) -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
 
 test-py313: ## The tests on Python 3.13 or newer, in Asterisk's root file system
 	@mkdir -p $(CACHE)

@@ -30,7 +30,8 @@ class Pacer:
 
     def __init__(self) -> None:
         self._phases: list[list[Line]] = [[] for _ in range(PHASES)]
-        self._timers: list[asyncio.TimerHandle | None] = [None] * PHASES
+        self._timers: list[asyncio.Handle | None] = [None] * PHASES
+        self._due = [0.0] * PHASES  # uvloop's handle of a deadline that has passed does not tell it
         self._loop: asyncio.AbstractEventLoop | None = None
         self._late_s = 0.0
 
@@ -48,11 +49,7 @@ class Pacer:
     def add(self, line: Line) -> None:
         """To one of the emptiest phases; of these to the one that ticks next, for somebody is waiting."""
 
-        def place(phase: int) -> tuple[int, float]:
-            timer = self._timers[phase]
-            return len(self._phases[phase]), timer.when() if timer else 0.0
-
-        self._phases[min(range(PHASES), key=place)].append(line)
+        self._phases[min(range(PHASES), key=lambda n: (len(self._phases[n]), self._due[n]))].append(line)
 
     def remove(self, line: Line) -> None:
         for lines in self._phases:
@@ -65,6 +62,7 @@ class Pacer:
 
     def _arm(self, phase: int, deadline: float) -> None:
         assert self._loop is not None
+        self._due[phase] = deadline
         self._timers[phase] = self._loop.call_at(deadline, self._run, phase, deadline)
 
     def _run(self, phase: int, deadline: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import urllib.error
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from bot.asterisk_config import dialled
 from bot.config.settings import DIAL_CONTEXT, Settings
-from tests.e2e.asterisk import Asterisk, HarnessError, wait_for
+from tests.e2e.asterisk import Asterisk, wait_for
 from tests.e2e.bot import Bot, settled
 from tests.e2e.callers import Callers
 from tests.e2e.persona import acting, intent
@@ -74,8 +75,8 @@ def hanging_up(asterisk: Asterisk, dice: random.Random) -> Iterator[list[str]]:
             if people:
                 ended.append(dice.choice(people))
                 try:
-                    asterisk.ari("DELETE", f"channels/{ended[-1]}")
-                except HarnessError:
+                    asterisk.ari("DELETE", f"/channels/{ended[-1]}")
+                except urllib.error.HTTPError:
                     ended.pop()  # it was faster
 
     thread = threading.Thread(target=work, daemon=True)

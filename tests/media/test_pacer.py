@@ -3,6 +3,8 @@
 import asyncio
 import time
 
+import uvloop
+
 from bot.media.pacer import MAX_CATCH_UP, PERIOD_S, PHASES, Pacer
 
 
@@ -118,3 +120,29 @@ async def test_removed_lines_rest() -> None:
     pacer.remove(line)
     await run(pacer, 0.1)
     assert line.ticks == 0
+
+
+class Greedy(Counter):
+    """Its ticks take longer than their time, so every deadline has passed when it is set."""
+
+    def tick(self, now: float) -> None:
+        super().tick(now)
+        if self.ticks < 10:
+            time.sleep(2 * PERIOD_S)
+
+
+def test_a_line_can_come_while_the_clock_is_behind() -> None:
+    async def behind() -> tuple[Counter, Counter]:
+        pacer, greedy, line = Pacer(), Greedy(), Counter()
+        pacer.add(greedy)
+        pacer.start()
+        while not greedy.ticks:
+            await asyncio.sleep(0)
+        pacer.add(line)
+        await asyncio.sleep(1.0)
+        pacer.stop()
+        return greedy, line
+
+    greedy, line = uvloop.run(behind())
+    assert greedy.ticks > 10
+    assert line.ticks
