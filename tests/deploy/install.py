@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -94,7 +93,7 @@ class Machine:
     def connect(self, asterisk: Asterisk) -> None:
         """What an operator writes down: ARI's password, and the ports that are free here."""
         (self.root / "etc/voicebot/secrets/ari_password").write_text(asterisk.ari_password)
-        self.port, first = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_DGRAM)
+        self.port, first = free_port(), free_port()
         with (self.root / "etc/voicebot/environment").open("a") as file:
             file.write(f"ARI_URL={asterisk.ari_url}\nWEB_PORT={self.port}\nRTP_PORTS={first}-{first + 999}\n")
 

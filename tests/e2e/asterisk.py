@@ -62,13 +62,18 @@ def find_root() -> Path:
     return Path(done.stdout.strip())
 
 
-def free_port(kind: socket.SocketKind, address: str = "127.0.0.1") -> int:
-    """A port nobody holds now, below the range from which the kernel serves outgoing connections."""
+def free_port(address: str = "127.0.0.1") -> int:
+    """A port nobody holds now, UDP or TCP (SIP takes both), below the range from which the kernel serves
+    outgoing connections."""
     for _ in range(200):
         port = random.randrange(20_000, 32_000)
-        with socket.socket(socket.AF_INET, kind) as probe:
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
+        ):
             try:
-                probe.bind((address, port))
+                udp.bind((address, port))
+                tcp.bind((address, port))
             except OSError:
                 continue
             return port
@@ -113,8 +118,8 @@ class Asterisk:
         self.fallback = fallback
         self.address = address
         self.root = root or find_root()
-        self.sip_port = sip_port or free_port(socket.SOCK_DGRAM, address)
-        self.http_port = http_port or free_port(socket.SOCK_STREAM)
+        self.sip_port = sip_port or free_port(address)
+        self.http_port = http_port or free_port()
         self._temporary = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="voicebot-asterisk-", dir="/tmp"))
         self.config = self.folder / "etc"

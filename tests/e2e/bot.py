@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -114,10 +113,10 @@ class Bot:
     ) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="voicebot-bot-")
         self.folder = Path(self._temporary.name)
-        self.web_port = free_port(socket.SOCK_STREAM)
+        self.web_port = free_port()
         self.database = self.folder / "calls.sqlite"
         self._env = {"ARI_PASSWORD": asterisk.ari_password, **(env or {})}
-        first = free_port(socket.SOCK_DGRAM)
+        first = free_port()
         self.settings: dict[str, Any] = {
             "provider_name": "offline",
             "asterisk": {"url": asterisk.ari_url},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
 import urllib.parse
@@ -121,7 +120,7 @@ class Callers:
         (self.folder / "scenario.xml").write_text(xml)
         command = ["setpriv", "--pdeathsig", "KILL", "sipp", f"127.0.0.1:{self.asterisk.sip_port}"]
         command += ["-sf", "scenario.xml", "-s", self.extension, "-i", "127.0.0.1"]
-        command += ["-p", str(free_port(socket.SOCK_DGRAM)), "-m", str(self.calls), "-l", str(self.calls)]
+        command += ["-p", str(free_port()), "-m", str(self.calls), "-l", str(self.calls)]
         command += ["-r", f"{max(1, round(self.per_second))}"]
         command += ["-nostdin", "-trace_stat", "-stf", "stat.csv", "-trace_err", "-error_file", "errors.log"]
         command += ["-trace_logs", "-log_file", "dialog.log"]

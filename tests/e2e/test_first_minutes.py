@@ -36,7 +36,7 @@ def model() -> Iterator[Model]:
 
 def check_live(folder: Path, url: str, password: str, model_url: str, **rtp: object) -> tuple[int, str]:
     """``voicebot check --live``: its exit code and all that it printed."""
-    first = free_port(socket.SOCK_DGRAM)
+    first = free_port()
     settings = {
         "provider_name": "offline",
         "asterisk": {"url": url},
@@ -75,7 +75,7 @@ def test_all_is_well_beside_a_bot_that_serves_calls(
 
 
 def test_a_wrong_port_in_ari_url(asterisk: Asterisk, model: Model, tmp_path: Path) -> None:
-    url = f"http://127.0.0.1:{free_port(socket.SOCK_STREAM)}"
+    url = f"http://127.0.0.1:{free_port()}"
     code, words = check_live(tmp_path, url, asterisk.ari_password, model.url)
     assert code == 3
     assert f"at {url}" in words

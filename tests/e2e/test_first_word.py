@@ -5,6 +5,7 @@ Prints the figures; ``pytest -s`` shows them.
 
 from __future__ import annotations
 
+import time
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,8 +42,9 @@ def greeting(tmp_path: Path) -> dict[str, Any]:
 def first_audio(bot: Bot, phone: Phone, calls: int) -> list[int]:
     """Milliseconds from answer to first packet, of so many calls; printed."""
     for n in range(calls):
+        began = time.monotonic()
         phone.dial("100")
-        phone.wait_heard(5)
+        phone.wait_heard(5, after=began)
         phone.hangup()
         bot.wait_ended(n + 1)
     found = [row["first_audio_ms"] for row in bot.wait_ended(calls)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import socket
 import subprocess
 import sys
 import time
@@ -251,7 +250,7 @@ def shop(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
     if request.param == "stdio":
         yield {"command": sys.executable, "args": [MCP_SERVER, "stdio"]}
         return
-    port = free_port(socket.SOCK_STREAM)
+    port = free_port()
     command = ["setpriv", "--pdeathsig", "KILL", sys.executable, MCP_SERVER, str(port)]
     with subprocess.Popen(command, env={"SHOP_KEY": "s3cret"}) as server:
         yield {"url": f"http://127.0.0.1:{port}/mcp", "headers": {"X-Key": "${SHOP_KEY}"}}
@@ -272,7 +271,7 @@ def test_a_tool_of_an_mcp_server(make_line: MakeLine, shop: dict[str, Any]) -> N
 
 
 def test_an_mcp_server_that_is_away_holds_up_no_call(make_line: MakeLine) -> None:
-    away = {"url": f"http://127.0.0.1:{free_port(socket.SOCK_STREAM)}/mcp"}
+    away = {"url": f"http://127.0.0.1:{free_port()}/mcp"}
     line = make_line("how many bells are there", mcp_servers={"shop": away})
     line.dial()
     line.ask()
