@@ -11,6 +11,8 @@ from tests.e2e.sound import AUDIBLE_DBFS, FRAME, RATE_HZ, Pcm
 FRAME_S = FRAME / RATE_HZ
 #: Pauses up to this belong to the same stretch of talk.
 PAUSE_S = 0.7
+#: An agent who fell silent so shortly before the caller was loud yielded to him: a word begins softly.
+SOFT_ONSET_S = 0.2
 
 
 class Stretch(NamedTuple):
@@ -71,12 +73,9 @@ def turns(caller: tuple[Stretch, ...], agent: tuple[Stretch, ...]) -> tuple[Turn
     result = []
     for one in caller:
         answer = next((other.start for other in agent if other.start >= one.end), None)
-        over = next((other.end for other in agent if other.start < one.start < other.end), None)
-        result.append(
-            Turn(
-                one, None if answer is None else answer - one.end, None if over is None else over - one.start
-            )
-        )
+        over = next((o.end for o in agent if o.start < one.start < o.end + SOFT_ONSET_S), None)
+        yielded = None if over is None else max(over - one.start, 0.0)
+        result.append(Turn(one, None if answer is None else answer - one.end, yielded))
     return tuple(result)
 
 

@@ -35,6 +35,11 @@ def test_a_turn_is_answered_by_the_next_stretch_of_the_agent() -> None:
     )
 
 
+def test_an_agent_who_stops_just_before_the_caller_is_loud_has_yielded() -> None:
+    assert turns((Stretch(2, 3),), (Stretch(0, 1.9),))[0].yielded_s == 0
+    assert turns((Stretch(2, 3),), (Stretch(0, 1.5),))[0].yielded_s is None
+
+
 def test_a_stretch_is_cut_with_a_little_quiet_around() -> None:
     assert len(cut(talk(), Stretch(1, 2))) == 1.5 * RATE_HZ
     assert len(cut(talk(), Stretch(0, 1))) == 1.3 * RATE_HZ
