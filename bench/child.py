@@ -24,9 +24,19 @@ class ChildError(RuntimeError):
 
 
 class Child:
-    """``python ARGUMENTS`` as a child that dies with its parent. ``log``: where its stderr goes."""
+    """``python ARGUMENTS`` as a child that dies with its parent. ``log``: where its stderr goes. ``tested``:
+    it has a core for itself, as far as the benchmark's own processes go, which share the others.
+    """
 
-    def __init__(self, name: str, arguments: list[str], log: Path, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        arguments: list[str],
+        log: Path,
+        env: dict[str, str] | None = None,
+        *,
+        tested: bool = False,
+    ) -> None:
         self.name = name
         self.log = log
         self._log_file: IO[bytes] = log.open("wb")
@@ -40,6 +50,7 @@ class Child:
             start_new_session=True,
         )
         prefer(self.pid)
+        os.sched_setaffinity(self.pid, cores(tested=tested))
 
     @property
     def pid(self) -> int:
@@ -105,6 +116,12 @@ class Child:
     def _trouble(self, what: str) -> ChildError:
         tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-20:])
         return ChildError(f"{self.name} {what}\n{tail}")
+
+
+def cores(*, tested: bool) -> set[int]:
+    """The last core this process may use, or all others; with one core there is no choice."""
+    *others, last = sorted(os.sched_getaffinity(0))
+    return {last} if tested or not others else set(others)
 
 
 def cpu_s(pid: int) -> float:

@@ -93,7 +93,12 @@ class World:
             self.model, self.model_port = self._peer(stack, "model", self.setup.talk)
             if self.setup.under_test == "floor":
                 self.tested = stack.enter_context(
-                    Child("floor", ["-m", "bench.floor", str(self.model_port)], self.folder / "floor.log")
+                    Child(
+                        "floor",
+                        ["-m", "bench.floor", str(self.model_port)],
+                        self.folder / "floor.log",
+                        tested=True,
+                    )
                 )
             else:
                 self.ari, ari_port = self._peer(stack, "ari", str(self.callers_port))
@@ -202,7 +207,9 @@ def start_bot(setup: Setup, folder: Path, ari: dict[str, str], model_port: int, 
     }
     config = folder / "config.yaml"
     config.write_text(yaml.safe_dump(settings))
-    return Child("bot", ["-m", "bot", "run", "--config", str(config)], folder / "bot.log")
+    return Child(
+        "bot", ["-m", "bot", "run", "--config", str(config)], folder / "bot.log", tested=True
+    )
 
 
 def wait_ready(bot: Child, web_port: int) -> None:
