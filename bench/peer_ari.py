@@ -2,7 +2,7 @@
 
 ``python -m bench.peer_ari CALLERS_PORT`` prints its HTTP port. ``{"first": 0, "calls": 50, "rate": 50}``
 on stdin lets calls come in and answers when the bot has bridged them all: how long each took from
-``StasisStart`` on. The callers' process, whose address every ExternalMedia channel is given, is told of
+``StasisStart`` on; with ``"do": "leave"`` these callers hang up. The callers' process, whose address every ExternalMedia channel is given, is told of
 each by a datagram.
 """
 
@@ -105,6 +105,14 @@ class Asterisk:
             pass
         return self._setups
 
+    async def leave(self, first: int, calls: int, rate: float) -> None:
+        began = time.monotonic()
+        for n in range(calls):
+            await asyncio.sleep(max(0.0, began + n / rate - time.monotonic()))
+            if caller := self._channels.pop(f"caller-{first + n}", None):
+                self._send("StasisEnd", caller)
+                self._send("ChannelDestroyed", caller, cause=16, cause_txt="Normal Clearing")
+
     # ------------------------------------------------------------------ requests
 
     async def _serve_events(self, request: web.Request) -> web.WebSocketResponse:
@@ -179,7 +187,12 @@ async def serve(callers_port: int) -> None:
     )
     async for line in reader:
         command = json.loads(line)
-        reply({"setups_ms": await asterisk.come_in(command["first"], command["calls"], command["rate"])})
+        calls = command["first"], command["calls"], command["rate"]
+        if command.get("do") == "leave":
+            await asterisk.leave(*calls)
+            reply({})
+        else:
+            reply({"setups_ms": await asterisk.come_in(*calls)})
 
 
 if __name__ == "__main__":
