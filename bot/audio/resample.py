@@ -40,6 +40,9 @@ def _banded(phases: NDArray[np.float64], group_in: int) -> Floats:
     return matrix
 
 
+_SILENT_FRAME, _SILENT_FRAME_UP = bytes(2 * 160), bytes(2 * 160 * RATIO)
+"""20 ms, more than the filter holds."""
+
 # Down: the window ends with the last sample of its group of three; the filter is centred on the first, so
 # that the delay is a whole number of samples at either rate.
 _DOWN = _banded(np.append(low_pass()[::-1], np.zeros(RATIO - 1)).reshape(-1, 1), RATIO)
@@ -99,10 +102,21 @@ class Downsampler(_Polyphase):
 
 
 class Upsampler(_Polyphase):
-    """8 → 24 kHz, for the model's ears."""
+    """8 → 24 kHz, for the model's ears. Silence after silence, which is what goes up while the agent talks, costs
+    nothing: it is always the same object."""
 
     def __init__(self) -> None:
         super().__init__(_UP, group_in=1, group_out=RATIO)
+        self._silent = False  # what is in the filter
+
+    def process(self, pcm: bytes) -> bytes:
+        if pcm != _SILENT_FRAME:
+            self._silent = False
+        elif self._silent:
+            return _SILENT_FRAME_UP
+        else:
+            self._silent = not self._odd
+        return super().process(pcm)
 
     def flush(self) -> bytes:
         """The end of the stream that is still in the filter: 36 samples."""

@@ -207,7 +207,7 @@ class Conversation:
         if audible:
             self._agent_left = now
         self._functions.tick(now)
-        if self.turns.state in AWAITING_DRAIN and self._downlink.playout.idle:
+        if self._downlink.playout.idle and self.turns.state in AWAITING_DRAIN:
             self._give(Input.DRAINED)
         if self._leave_by < float("inf") and (self.turns.state is State.IDLE or now >= self._leave_by):
             self._leave_by = float("inf")

@@ -90,8 +90,7 @@ class RtpSocket(asyncio.DatagramProtocol):
         self._transport = cast(asyncio.DatagramTransport, transport)  # uvloop's is none by inheritance
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
-        addr = addr[:2]  # IPv6 has more
-        if addr != self._remote:
+        if addr != self._remote and (addr := addr[:2]) != self._remote:  # IPv6 has more
             if self._latched or self._source_rule != "first":
                 self.rejected += 1
                 self.stranger = addr if self._announced else None

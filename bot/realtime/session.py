@@ -4,7 +4,7 @@ It knows which response is active, how much audio each item has brought, and whi
 an answer, so that ``response.create`` is sent once, after ``response.done``, when nothing else is active.
 """
 
-from base64 import b64encode
+from binascii import b2a_base64
 from typing import Any
 
 import orjson
@@ -41,6 +41,7 @@ class RealtimeSession:
         self._results_due = False  # a function's result is in, and no response has told it
         self._last_response: Json | None = None  # to ask again, should the server have been faster
         self._sent = 0
+        self._appended = self._append = b""  # the audio of the last append, and the event
         self.update_id = ""
 
     # ------------------------------------------------------------------ server → us
@@ -107,8 +108,13 @@ class RealtimeSession:
         return self._event("session.update", session=change)
 
     def append(self, audio: bytes) -> bytes:
-        # By hand: this is 50 messages a second and call, and base64 needs no escaping.
-        return b'{"type":"input_audio_buffer.append","audio":"' + b64encode(audio) + b'"}'
+        # By hand: this is 50 messages a second and call, and base64 needs no escaping. Silence is the same object
+        # again and again.
+        if audio is not self._appended:
+            self._appended = audio
+            encoded = b2a_base64(audio, newline=False)
+            self._append = b'{"type":"input_audio_buffer.append","audio":"' + encoded + b'"}'
+        return self._append
 
     def remember(self, party: str, text: str) -> bytes:
         """What was said before this session, as an item: by the ``agent`` or by the ``caller``."""

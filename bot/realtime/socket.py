@@ -44,6 +44,7 @@ class WebSocket(asyncio.Protocol):
         self._protocol = protocol
         self._parts: list[bytes] = []
         self._heard = False
+        self._open = False
         self._transport: asyncio.Transport | None = None
         self.opened: asyncio.Future[None] = loop.create_future()
         self.closed: asyncio.Future[None] = loop.create_future()
@@ -61,12 +62,8 @@ class WebSocket(asyncio.Protocol):
 
     def send(self, message: bytes) -> None:
         """Send one text message now; dropped once the connection is closing, which ``closed`` tells."""
-        if self._protocol.state is not State.OPEN or self._transport is None:
-            return
-        if self._transport.get_write_buffer_size() > MAX_BACKLOG:
-            self._transport.abort()
-            return
-        self._transport.write(_text_frame(message))
+        if self._open and self._transport is not None:
+            self._transport.write(_text_frame(message))
 
     async def keep_alive(self) -> None:
         """Ping a silent peer, give up on one that does not answer; return when the connection is over."""
@@ -97,6 +94,12 @@ class WebSocket(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+        self._transport.set_write_buffer_limits(high=MAX_BACKLOG)
+
+    def pause_writing(self) -> None:
+        """More than ``MAX_BACKLOG`` waits."""
+        assert self._transport is not None
+        self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
@@ -113,6 +116,7 @@ class WebSocket(asyncio.Protocol):
         self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._open = False
         if not self.opened.done():
             self.opened.set_exception(exc or ConnectionResetError("closed during the handshake"))
         if not self.closed.done():
@@ -148,6 +152,7 @@ class WebSocket(asyncio.Protocol):
 
     def _flush(self) -> None:
         assert self._transport is not None
+        self._open = self._protocol.state is State.OPEN
         for data in self._protocol.data_to_send():
             if data:
                 self._transport.write(data)

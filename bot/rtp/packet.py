@@ -51,13 +51,9 @@ def _payload_bounds(datagram: bytes, first: int) -> tuple[int, int]:
 
 def pack(packet: RtpPacket) -> bytes:
     """The datagram: no padding, extension or CSRC."""
-    return (
-        _HEADER.pack(
-            0x80,
-            packet.payload_type | packet.marker << 7,
-            packet.sequence,
-            packet.timestamp,
-            packet.ssrc,
-        )
-        + packet.payload
-    )
+    return header(*packet[:-1]) + packet.payload
+
+
+def header(payload_type: int, marker: bool, sequence: int, timestamp: int, ssrc: int) -> bytes:
+    """What comes before the payload."""
+    return _HEADER.pack(0x80, payload_type | marker << 7, sequence, timestamp, ssrc)

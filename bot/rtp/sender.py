@@ -1,6 +1,6 @@
 """The RTP stream we send: one header after another, so that sequence and timestamp never jump."""
 
-from bot.rtp.packet import RtpPacket, pack
+from bot.rtp.packet import header
 from bot.rtp.serial import SEQUENCE_MODULUS, TIMESTAMP_MODULUS
 
 
@@ -19,9 +19,7 @@ class RtpSender:
 
     def packet(self, payload: bytes, marker: bool = False) -> bytes:
         """The next datagram. ``marker``: the first frame after a silence (RFC 3551 section 4.1)."""
-        datagram = pack(
-            RtpPacket(self.payload_type, marker, self.sequence, self.timestamp, self.ssrc, payload)
-        )
+        datagram = header(self.payload_type, marker, self.sequence, self.timestamp, self.ssrc) + payload
         self.sequence = (self.sequence + 1) % SEQUENCE_MODULUS
         self.skip(len(payload))
         return datagram
