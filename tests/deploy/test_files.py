@@ -9,7 +9,7 @@ import subprocess
 import pytest
 import yaml
 
-from bot.config.settings import LAST_WORD_S, Settings
+from bot.config.settings import LAST_WORD_S, RELEASE_S, SPARE_S, Settings
 from tests.e2e.asterisk import PROJECT
 
 UNIT = PROJECT / "deploy" / "voicebot.service"
@@ -17,14 +17,15 @@ COMPOSE = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())
 
 
 def test_time_to_stop_fits_the_drain() -> None:
-    """One figure, and in it the drain, a last word, and the way out."""
+    """One figure, and in it the drain, a last word, the way out, and something to spare."""
     calls = Settings().calls
+    assert calls.stop_grace == calls.drain_timeout + LAST_WORD_S + RELEASE_S + SPARE_S
     assert calls.last_word == LAST_WORD_S
     found = re.search(r"(?m)^TimeoutStopSec=(\d+)$", UNIT.read_text())
     assert found is not None
     assert int(found[1]) == calls.stop_grace
     bot = COMPOSE["services"]["bot"]
-    assert bot["stop_grace_period"] == "${STOP_GRACE:-90}s"
+    assert bot["stop_grace_period"] == f"${{STOP_GRACE:-{calls.stop_grace:g}}}s"
     assert bot["environment"]["STOP_GRACE"] == f"${{STOP_GRACE:-{calls.stop_grace:g}}}"
 
 
