@@ -95,12 +95,18 @@ def test_records_that_cannot_be_written(asterisk: Asterisk, model: Model) -> Non
 
 def test_an_embedded_model_that_is_away_is_retried(asterisk: Asterisk, make_phone: MakePhone) -> None:
     """Callers who come meanwhile hear the dialplan's apology."""
-    with Bot(asterisk, "ws://127.0.0.1:9/v1/realtime", asterisk={"app": "voicebot"}) as bot:
+    bot = Bot(asterisk, "ws://127.0.0.1:9/v1/realtime")
+    bot.start()
+    try:
+        bot.wait_logged("ready", 20)
         assert bot.logged("model_unreachable")
+        assert bot.get("/readyz") == (503, "the embedded model does not answer\n")
         phone = make_phone()
         phone.dial("100")
         assert phone.wait_closed(20).ended_by == "asterisk"
         row = bot.wait_ended(1)[0]
+    finally:
+        bot.__exit__()
     assert (row["outcome"], row["reason"]) == ("continue", "model_unavailable")
     assert "refused=model" in asterisk.log_tail(100)
 
@@ -179,6 +185,7 @@ def test_a_model_that_dies_in_a_call(asterisk: Asterisk, make_phone: MakePhone) 
         trace = phone.wait_closed(20)
         row = bot.wait_ended(1)[0]
         settled(asterisk)
+        assert bot.get("/readyz") == (503, "the embedded model does not answer\n")
     assert (row["outcome"], row["reason"]) == ("continue", "model_lost")
     assert trace.ended_by == "asterisk"
     assert "refused=model" in asterisk.log_tail(100)
