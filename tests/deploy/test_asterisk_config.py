@@ -10,6 +10,7 @@ import pytest
 from bot.asterisk_config import EXIT_GOOD, EXIT_MISSING, PASSWORD_PLACE, blocks, examine, main
 from bot.asterisk_files import AsteriskFiles
 from bot.config.settings import Settings
+from bot.errors import ResourceError
 
 GOOD = {
     "asterisk.conf": "[options]\n",
@@ -71,6 +72,11 @@ def test_all_is_there(directory: Path) -> None:
             "[office], where phones dial",
         ),
         ("rtp.conf", "[general]\nrtpstart=10000\nrtpend=40000\n", "hold all of media.rtp.ports"),
+        (
+            "rtp.conf",
+            "[general]\nrtpstart=10000\nrtpend=10199\n",
+            "are enough for 50 calls, but calls.max_calls",
+        ),
         ("pjsip.conf", NAT.format("external_media_address=203.0.113.1"), "set external_signaling_address as"),
         ("pjsip.conf", NAT.format(OUTSIDE), "set local_net"),
         ("pjsip.conf", NAT.format(OUTSIDE.replace("203.0.113.1", "192.168.1.5") + LOCAL), "private address"),
@@ -131,6 +137,19 @@ def test_the_dial_context_repeats_the_allow_list(directory: Path) -> None:
 
 def test_no_asterisk_in_that_folder(tmp_path: Path) -> None:
     assert "holds no configuration of Asterisk" in missing(tmp_path)[0]
+
+
+def test_files_that_may_not_be_read(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a user other than root and asterisk, on Debian. Root may read all, hence the patch."""
+
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(
+        ResourceError, match=r"\.conf cannot be read: run this as root, or as the user asterisk"
+    ):
+        main(settings(), directory)
 
 
 def test_the_lines_bring_about_what_is_looked_for(directory: Path) -> None:
