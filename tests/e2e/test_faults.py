@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.asterisk import PROJECT, Asterisk, wait_for
+from tests.e2e.asterisk import PROJECT, Asterisk, free_port, wait_for
 from tests.e2e.bot import Bot, Model, settled
 from tests.e2e.conftest import MakeAsterisk, MakePhone
 
@@ -109,6 +109,27 @@ def test_an_embedded_model_that_is_away_is_retried(asterisk: Asterisk, make_phon
         bot.__exit__()
     assert (row["outcome"], row["reason"]) == ("continue", "model_unavailable")
     assert "refused=model" in asterisk.log_tail(100)
+
+
+def test_rtp_ports_that_run_out(asterisk: Asterisk, make_phone: MakePhone, model: Model) -> None:
+    """Somebody else holds the second of two; the caller who would need it goes on in the dialplan."""
+    first = free_port() // 2 * 2
+    rtp = {"ports": f"{first}-{first + 3}"}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
+        holder.bind(("127.0.0.1", first + 2))
+        with Bot(asterisk, model.url, calls={"max_calls": 2}, media={"rtp": rtp}) as bot:
+            one, other = make_phone(), make_phone("201")
+            one.dial("100")
+            one.wait_heard(5)
+            other.dial("100")
+            assert other.wait_closed(20).ended_by == "asterisk"
+            assert "widen media.rtp.ports, or see what holds them" in bot.wait_logged("no_media")["error"]
+            assert one.trace().ended is None, "the call in progress goes on"
+            one.hangup()
+            rows = bot.wait_ended(2)
+            assert bot.metric("voicebot_rtp_ports_free") == 2
+    assert [row["reason"] for row in rows] == ["caller hung up", "no_media"]
+    assert "refused=media" in asterisk.log_tail(100)
 
 
 def test_asterisk_that_comes_late(make_asterisk: MakeAsterisk, make_phone: MakePhone, model: Model) -> None:
