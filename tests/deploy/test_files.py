@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from bot.config.settings import LAST_WORD_S, RELEASE_S, SPARE_S, Settings
+from tests.deploy.readme import commands
 from tests.e2e.asterisk import PROJECT
 
 UNIT = PROJECT / "deploy" / "voicebot.service"
@@ -68,7 +69,14 @@ def test_the_unit_is_well_shut_in() -> None:
     assert float(found[1]) <= 2.5
 
 
+def test_readme_begins_with_the_commands_that_its_trial_types() -> None:
+    prepare, demo = commands()
+    assert prepare.startswith("apt-get update && apt-get install")
+    assert demo == "make demo"
+
+
 def test_scripts_are_shell() -> None:
     scripts = ["deploy/install.sh", "deploy/virtualenv.sh", "deploy/container/bot", "asterisk/container"]
+    scripts += ["deploy/asterisk-root.sh", "deploy/system.sh", "deploy/test-newest-python.sh"]
     for script in [*scripts, "tests/deploy/tree.sh"]:
         subprocess.run(["sh", "-n", PROJECT / script], check=True)
