@@ -1,4 +1,4 @@
-# The bot's image; with --build-arg LOCK=offline the embedded model comes along.
+# The bot's image; with --build-arg LOCK=offline the embedded model comes along, with LOCK=full every extra.
 
 # Any Debian with Python 3.11 or newer will do.
 ARG BASE=debian:trixie-slim

@@ -3,6 +3,7 @@
 #
 #   deploy/install.sh              the service; the model is OpenAI's, or one that speaks its events
 #   deploy/install.sh --offline    with the embedded model too, for a line without a key
+#   deploy/install.sh --full       with every extra: the embedded model, MCP servers, pictures, Silero
 #   deploy/install.sh --uninstall  removes it; configuration, secrets and records stay
 #   deploy/install.sh --purge      removes those too
 #
@@ -123,7 +124,7 @@ TEXT
     if systemd_runs; then
         systemctl daemon-reload
         systemctl enable --quiet voicebot.service
-        if [ "$lock" = offline ] || [ -s $CONFIG_DIR/secrets/openai_api_key ] ||
+        if [ "$lock" != runtime ] || [ -s $CONFIG_DIR/secrets/openai_api_key ] ||
             systemctl is-active --quiet voicebot.service; then
             say "starting the service (calls in progress may take up to 90 s to end; new ones are the dialplan's meanwhile)"
             systemctl restart voicebot.service
@@ -156,8 +157,9 @@ if [ -e $HOME_DIR/current/lock ]; then lock=$(cat $HOME_DIR/current/lock); fi
 case ${1:-} in
     '') ;;
     --offline) lock=offline ;;
+    --full) lock=full ;;
     --uninstall | --purge) uninstall "$1"; exit 0 ;;
-    *) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    *) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
 prepare
 build

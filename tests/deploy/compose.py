@@ -102,7 +102,7 @@ network_config_dir = "{self.folder}/networks"
 
     def _build(self, service: dict[str, Any]) -> None:
         arguments = {
-            key: f"localhost/{_variable(value).lower()}:trial" if key == "BASE" else value
+            key: f"localhost/{_variable(value).lower()}:trial" if key == "BASE" else _default(value)
             for key, value in service["build"]["args"].items()
         }
         command: list[str | Path] = ["buildah", "bud", "--isolation", "chroot", "--format", "docker"]
@@ -235,11 +235,7 @@ network_config_dir = "{self.folder}/networks"
     @property
     def grace(self) -> int:
         """Seconds until a stop becomes a kill."""
-        period = re.fullmatch(
-            r"\$\{STOP_GRACE:-(\d+)\}s", self.compose_file["services"]["bot"]["stop_grace_period"]
-        )
-        assert period is not None
-        return int(period[1])
+        return int(_default(self.compose_file["services"]["bot"]["stop_grace_period"]).removesuffix("s"))
 
     # -- the bot alone, beside an Asterisk that is there
 
@@ -375,7 +371,12 @@ def left_behind(trial: Trial) -> list[str]:
 
 
 def _image(service: dict[str, Any]) -> str:
-    return str(service["image"]).replace("${VOICEBOT_TAG:-latest}", "latest")
+    return _default(service["image"])
+
+
+def _default(text: str) -> str:
+    """With each ``${NAME:-default}`` as it is when nothing is set."""
+    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
 
 
 def _variable(reference: str) -> str:
