@@ -15,8 +15,8 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.deploy.install import Machine
-from tests.deploy.steps import expect, need_root, run, step
+from tests.deploy.install import PACKAGES, Machine
+from tests.deploy.steps import expect, install, need_root, run, step
 from tests.e2e.asterisk import PROJECT, HarnessError
 
 SUITE = "trixie"
@@ -56,6 +56,8 @@ def main() -> int:
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="voicebot-readme-", dir="/var/tmp"))
         stack.callback(subprocess.run, ["rm", "-rf", "--one-file-system", str(folder)], check=False)
+        with step("packages"):
+            install(PACKAGES, folder / "apt.log")
         with step(f"Debian {SUITE}: the tree"):
             machine = Machine(SUITE, folder)
         try:

@@ -11,6 +11,7 @@ from bot.asterisk_config import EXIT_GOOD, EXIT_MISSING, PASSWORD_PLACE, blocks,
 from bot.asterisk_files import AsteriskFiles
 from bot.config.settings import Settings
 from bot.errors import ResourceError
+from tests.e2e.asterisk import PROJECT
 
 GOOD = {
     "asterisk.conf": "[options]\n",
@@ -204,6 +205,25 @@ def test_where_phones_dial(directory: Path) -> None:
     samples = "[sample](!)\ntype=endpoint\ncontext=office\n" + "[a]\ntype=endpoint\ncontext=nowhere\n" * 2
     (directory / "pjsip.conf").write_text(samples + "[b]\ntype=endpoint\ncontext=voicebot\n")
     assert AsteriskFiles(directory).phone_context == "voicebot", "templates and unknown contexts do not count"
+
+
+def test_the_sample_in_the_document_is_what_is_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stock = {
+        "http.conf": "[general]\n",
+        "ari.conf": "[general]\n",
+        "modules.conf": GOOD["modules.conf"],
+        "extensions.conf": "[from-internal]\n",
+        "pjsip.conf": "[transport-udp]\ntype=transport\n[a]\ntype=endpoint\ncontext=from-internal\n",
+        "rtp.conf": GOOD["rtp.conf"],
+    }
+    for name, text in stock.items():
+        (tmp_path / name).write_text(text)
+    main(settings(), tmp_path, show_password=True)
+    printed = capsys.readouterr().out.replace(str(tmp_path), "/etc/asterisk").replace("s3cret", "…")
+    page = (PROJECT / "docs" / "existing-pbx.md").read_text()
+    assert f"```\n{printed}```" in page
 
 
 def test_nothing_is_changed(directory: Path) -> None:

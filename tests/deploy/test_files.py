@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tomllib
 
 import pytest
 import yaml
@@ -73,6 +74,14 @@ def test_readme_begins_with_the_commands_that_its_trial_types() -> None:
     prepare, demo = commands()
     assert prepare.startswith("apt-get update && apt-get install")
     assert demo == "make demo"
+
+
+def test_the_full_lock_has_every_extra() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    wanted = {re.split(r"[<>=;]", one)[0] for name in extras.keys() - {"dev"} for one in extras[name]}
+    lock = (PROJECT / "deploy" / "requirements" / "full.txt").read_text()
+    assert wanted <= set(re.findall(r"(?m)^([a-z0-9-]+)==", lock))
 
 
 def test_scripts_are_shell() -> None:
