@@ -73,7 +73,7 @@ old-asterisk-test: $(VENV)/ready ## The lines for an existing PBX on a stock Ast
 
 $(VENV)/ready: deploy/requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "$(PYTHON) of 3.11 or newer is needed; name another: make PYTHON=python3.12 …" >&2; exit 5; }
+	  { echo "Python 3.11 or newer is needed, and $(PYTHON) is none: name another, make PYTHON=python3.12 …" >&2; exit 5; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
 	  { echo "$(PYTHON) has no venv: as root, apt-get install python3-venv" >&2; exit 5; }
 	@$(PYTHON) -m venv $(VENV)
