@@ -1,4 +1,4 @@
-# The bot's image; with --build-arg LOCK=offline the embedded model comes along.
+# The bot's image; with --build-arg LOCK=offline the embedded model comes along, with LOCK=full every extra.
 
 # Any Debian with Python 3.11 or newer will do.
 ARG BASE=debian:trixie-slim
@@ -16,7 +16,9 @@ COPY deploy/requirements/${LOCK}.txt /src/deploy/requirements/
 COPY deploy/virtualenv.sh /src/deploy/
 RUN /src/deploy/virtualenv.sh /opt/voicebot "${LOCK}"
 COPY bot /code/bot
-RUN python3 -m compileall -q /code
+COPY config.yaml deploy/container/bot /files/
+# A clone may be readable for its owner alone; the service is another.
+RUN chmod -R a+rX /code /files && python3 -m compileall -q /code
 
 FROM python
 RUN groupadd --system --gid 10001 voicebot \
@@ -26,8 +28,8 @@ RUN groupadd --system --gid 10001 voicebot \
 # The packages change seldom, the code often: a layer for each.
 COPY --from=build /opt/voicebot /opt/voicebot
 COPY --from=build /code /opt/voicebot/app
-COPY config.yaml /etc/voicebot/config.yaml
-COPY deploy/container/bot /opt/voicebot/bin/container
+COPY --from=build /files/config.yaml /etc/voicebot/config.yaml
+COPY --from=build /files/bot /opt/voicebot/bin/container
 ENV PATH=/opt/voicebot/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -10,9 +10,13 @@ PIP := $(VENV)/bin/pip install --disable-pip-version-check
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 export VOICEBOT_CACHE := $(CACHE)
+# Plain `su` leaves root with a PATH where some of its programs are not.
+export PATH := $(PATH):/usr/sbin:/sbin
+# Installs what tests run, and prints where the tests' Asterisk is.
+SYSTEM := sh deploy/system.sh --own $(CACHE)
 
 .PHONY: help demo test run lint lock test-py313 bench bench-asterisk bench-ci voice-lab clean
-.PHONY: compose-test install-test old-asterisk-test
+.PHONY: compose-test install-test readme-test old-asterisk-test
 
 help: ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -21,7 +25,7 @@ demo: $(VENV)/ready ## Set everything up and hold a real spoken call, no key nee
 	@$(PY) -m demo
 
 test: $(VENV)/ready ## All tests, those on a real Asterisk among them
-	@root=$$(sh deploy/system.sh $(CACHE)) && VOICEBOT_ASTERISK_ROOT=$$root \
+	@root=$$($(SYSTEM)) && VOICEBOT_ASTERISK_ROOT=$$root \
 	  $(PY) -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
 
 test-py313: ## The tests on Python 3.13 or newer, in Asterisk's root file system
@@ -40,27 +44,38 @@ bench: $(VENV)/ready ## How many calls a core carries (5 minutes; docs/performan
 	$(PY) -m bench
 
 bench-asterisk: $(VENV)/ready ## The same through a real Asterisk
-	@sh deploy/system.sh $(CACHE) >/dev/null
+	@$(SYSTEM) >/dev/null
 	$(PY) -m bench.asterisk
 
 bench-ci: $(VENV)/ready ## Red when a call costs 20 % more than bench/baseline.json says, twice
 	$(PY) -m bench ci
 
 voice-lab: $(VENV)/ready ## What caller and model hear, measured (half an hour; docs/voice-quality.md)
-	@root=$$(sh deploy/system.sh $(CACHE)) && VOICEBOT_ASTERISK_ROOT=$$root $(PY) -m bench.voice $(ROWS)
+	@root=$$($(SYSTEM)) && VOICEBOT_ASTERISK_ROOT=$$root $(PY) -m bench.voice $(ROWS)
 
-compose-test: $(VENV)/ready ## docker-compose.yml: built, run and called for real (4 minutes)
+compose-test: $(VENV)/ready ## docker-compose.yml: built, run and called for real (6 minutes)
+	@$(SYSTEM) >/dev/null
 	@$(PY) -m tests.deploy.compose
 
 install-test: $(VENV)/ready ## install.sh on bare Debian bookworm and trixie, with a call (5 minutes)
+	@$(SYSTEM) >/dev/null
 	@$(PY) -m tests.deploy.install
 
+readme-test: $(VENV)/ready ## README's first commands, typed on a bare Debian trixie (5 minutes)
+	@$(SYSTEM) >/dev/null
+	@$(PY) -m tests.deploy.readme
+
 old-asterisk-test: $(VENV)/ready ## The lines for an existing PBX on a stock Asterisk 16.28
+	@$(SYSTEM) >/dev/null
 	@$(PY) -m tests.deploy.existing bullseye
 
 # ---------------------------------------------------------------------------
 
 $(VENV)/ready: deploy/requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed, and $(PYTHON) is none: name another, make PYTHON=python3.12 …" >&2; exit 5; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "$(PYTHON) has no venv: as root, apt-get install python3-venv" >&2; exit 5; }
 	@$(PYTHON) -m venv $(VENV)
 	@echo "$(VENV): downloading and installing the locked packages (half a minute to three)"
 	@$(PIP) --require-hashes -r deploy/requirements/dev.txt | \
@@ -70,6 +85,7 @@ $(VENV)/ready: deploy/requirements/dev.txt pyproject.toml
 
 lock: $(VENV)/ready ## Write the lock files anew (needs uv)
 	@for set in runtime "offline --extra offline" \
+	    "full --extra offline --extra mcp --extra pictures --extra silero" \
 	    "dev --extra offline --extra pictures --extra silero --extra dev"; do \
 	  set -- $$set; name=$$1; shift; \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

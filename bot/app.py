@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 from bot.addresses import address_doubts
@@ -18,7 +18,7 @@ from bot.log import get_logger
 from bot.media.pacer import Pacer
 from bot.media.rtp import PortPool
 from bot.preflight import check_asterisk
-from bot.provider import model_endpoint, try_model
+from bot.provider import listens, model_endpoint, try_model
 from bot.realtime.client import Endpoint
 from bot.realtime.warm import WarmSessions
 from bot.records.ledger import Ledger
@@ -66,7 +66,7 @@ async def run(loaded: Loaded) -> None:
             stack.callback(recorders.close)
         where = await stack.enter_async_context(model_endpoint(loaded))
         await _greet_model(where, settings)
-        await _serve(settings, where, store, recorders, signals, stack)
+        await _serve(loaded, where, store, recorders, signals, stack)
     log.info("stopped")
 
 
@@ -82,13 +82,14 @@ async def _greet_model(where: Endpoint, settings: Settings) -> None:
 
 
 async def _serve(
-    settings: Settings,
+    loaded: Loaded,
     where: Endpoint,
     store: CallStore,
     recorders: Recorders | None,
     signals: Signals,
     stack: AsyncExitStack,
 ) -> None:
+    settings = loaded.settings
     metrics = Metrics()
     pacer = Pacer()
     first, last = map(int, settings.media.rtp.ports.split("-"))
@@ -112,7 +113,9 @@ async def _serve(
     house = House(settings, ari, where, warm, registry, pacer, ports, recorders, mailbox)
     _watch(metrics, controller, house)
     api = Api(settings, controller, store, house.registry) if settings.web.api_token else None
-    web = WebServer(settings.web.bind, settings.web.port, metrics, _readiness(controller, ari), api)
+    embedded = where if loaded.provider == "offline" else None
+    not_ready = _readiness(controller, ari, embedded)
+    web = WebServer(settings.web.bind, settings.web.port, metrics, not_ready, api)
     await web.start()
     stack.push_async_callback(web.close)
     await stack.enter_async_context(ari)
@@ -159,11 +162,19 @@ async def _drain(controller: Controller, signals: Signals, calls: Calls) -> None
     await asyncio.wait([drained, forced])
 
 
-def _readiness(controller: Controller, ari: AriClient) -> Callable[[], str]:
-    def not_ready() -> str:
+def _readiness(
+    controller: Controller, ari: AriClient, embedded: Endpoint | None
+) -> Callable[[], Awaitable[str]]:
+    """Why no call can be taken. An ``embedded`` model is looked for, a service elsewhere is not."""
+
+    async def not_ready() -> str:
         if controller.draining:
             return "draining"
-        return "" if ari.connected else "no connection to Asterisk"
+        if not ari.connected:
+            return "no connection to Asterisk"
+        if embedded is not None and not await listens(embedded):
+            return "the embedded model does not answer"
+        return ""
 
     return not_ready
 

@@ -19,6 +19,8 @@ DIRECTORY = Path("/etc/asterisk")
 EXIT_GOOD, EXIT_MISSING = 0, 3
 NEEDED_MODULES = (*MODULES, "res_ari.so", "res_ari_events.so", "res_http_websocket.so")
 PASSWORD_PLACE = "PASSWORD"
+#: RTP and RTCP, for the phone and for the bot.
+PORTS_PER_CALL = 4
 CHANNEL_VARIABLES = (
     "VOICEBOT_CALL,VOICEBOT_AGENT,VOICEBOT_PORT,UNICASTRTP_LOCAL_ADDRESS,UNICASTRTP_LOCAL_PORT"
 )
@@ -271,6 +273,11 @@ def _examine_rtp(settings: Settings, files: AsteriskFiles) -> Iterator[Finding]:
     ours = settings.media.rtp
     low, high = map(int, ours.ports.split("-"))
     theirs = f"Asterisk's ports {first}-{last}"
+    room, wanted = (last - first + 1) // PORTS_PER_CALL, settings.calls.max_calls
+    if room < wanted:
+        message = f"{theirs} are enough for {room} calls, but calls.max_calls is {wanted}"
+        remedy = f"widen them ({PORTS_PER_CALL} for each call), or lower calls.max_calls"
+        yield Finding(False, "rtp.conf", f"{message}: {remedy}")
     if _is_loopback(ours.external_host) and first <= low and high <= last:
         # Each steps over what the other holds, so sharing a few is harmless; sharing all is not.
         remedy = f"set media.rtp.ports (RTP_PORTS) to others, or rtpend below {low}"

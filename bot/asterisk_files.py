@@ -5,6 +5,8 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
+from bot.errors import ResourceError
+
 Entries = list[tuple[str, str]]
 
 
@@ -24,14 +26,20 @@ MAX_DEPTH = 16
 
 
 class AsteriskFiles:
-    """``section("http.conf", "general")["bindport"]``; what is not there is empty."""
+    """``section("http.conf", "general")["bindport"]``; what is not there is empty.
+
+    Raises ResourceError for what is there and may not be read.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._read: dict[str, list[Section]] = {}
 
     def exists(self, file: str) -> bool:
-        return (self.directory / file).is_file()
+        try:
+            return (self.directory / file).is_file()
+        except PermissionError:
+            raise _unreadable(self.directory) from None
 
     def read(self, file: str) -> list[Section]:
         """Each section of a file and of what it includes, in order, the entries of templates first. In some
@@ -91,6 +99,8 @@ class AsteriskFiles:
     def _parse(self, path: Path, sections: list[Section], depth: int) -> None:
         try:
             text = path.read_text(encoding="utf-8", errors="replace")
+        except PermissionError:
+            raise _unreadable(path) from None
         except OSError:
             return
         previous = ""
@@ -105,6 +115,10 @@ class AsteriskFiles:
             elif (entry := _ENTRY.match(line)) and sections:
                 previous = previous if entry[1] == "same" else entry[1]
                 sections[-1].entries.append((previous, entry[2]))
+
+
+def _unreadable(path: Path) -> ResourceError:
+    return ResourceError(f"{path} cannot be read", remedy="run this as root, or as the user asterisk")
 
 
 def _open(sections: list[Section], name: str, options: list[str]) -> None:

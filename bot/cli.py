@@ -62,7 +62,12 @@ def picture(
     out: Annotated[Path | None, typer.Option(help="CALL_ID.png by default.")] = None,
 ) -> None:
     """Draw a recorded call: both voices, turns, gate, barge-in and tools on one time line."""
-    from bot.records.picture import draw
+    try:
+        from bot.records.picture import draw
+    except ImportError as error:
+        raise ResourceError(
+            "pictures need matplotlib", remedy="install the extra pictures (docs/install.md)"
+        ) from error
     from bot.records.store import read_row
 
     row = read_row(_load(config).settings.records.database, call_id)
@@ -70,7 +75,7 @@ def picture(
         raise ResourceError(f"call {call_id} was not recorded", remedy="set records.recordings")
     path = out or Path(f"{call_id}.png")
     draw(Path(row["recording"]), row, path)
-    print(path)
+    print(path.absolute())
 
 
 @cli.command()

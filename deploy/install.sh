@@ -3,6 +3,7 @@
 #
 #   deploy/install.sh              the service; the model is OpenAI's, or one that speaks its events
 #   deploy/install.sh --offline    with the embedded model too, for a line without a key
+#   deploy/install.sh --full       with every extra: the embedded model, MCP servers, pictures, Silero
 #   deploy/install.sh --uninstall  removes it; configuration, secrets and records stay
 #   deploy/install.sh --purge      removes those too
 #
@@ -10,6 +11,11 @@
 # /var/lib/voicebot. Nothing of Asterisk's is touched.
 set -eu
 
+# The service's user reads what root installs, whatever root's umask; and plain `su` leaves a PATH without sbin.
+umask 022
+PATH=$PATH:/usr/sbin:/sbin
+# Debian's, not the first in root's PATH: what lies in /root is out of the service's reach.
+PYTHON=/usr/bin/python3
 HOME_DIR=/opt/voicebot
 CONFIG_DIR=/etc/voicebot
 STATE_DIR=/var/lib/voicebot
@@ -35,14 +41,14 @@ uninstall() {
 
 prepare() {
     command -v apt-get >/dev/null || fail "this is no Debian (no apt-get): use docker-compose.yml instead"
-    if ! python3 -c 'import ensurepip' 2>/dev/null || [ ! -e /etc/ssl/certs/ca-certificates.crt ]; then
+    if ! $PYTHON -c 'import ensurepip' 2>/dev/null || [ ! -e /etc/ssl/certs/ca-certificates.crt ]; then
         say "installing python3 and python3-venv"
         apt-get update -q >/dev/null
         DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends \
             python3 python3-venv ca-certificates >/dev/null
     fi
-    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-        fail "$(python3 --version) is too old, 3.11 or newer is needed: Debian 12, or docker-compose.yml"
+    $PYTHON -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+        fail "$PYTHON is $($PYTHON --version), which is too old, 3.11 or newer is needed: Debian 12, or docker-compose.yml"
     getent passwd voicebot >/dev/null ||
         useradd --system --user-group --no-create-home --home-dir $STATE_DIR --shell /usr/sbin/nologin voicebot
 }
@@ -53,10 +59,12 @@ build() {
     say "setting up $release"
     mkdir -p $HOME_DIR/releases
     trap 'rm -rf "$release"' EXIT
-    "$project/deploy/virtualenv.sh" "$release" "$lock"
+    "$project/deploy/virtualenv.sh" "$release" "$lock" $PYTHON
     mkdir "$release/app"
     cp -R "$project/bot" "$release/app/bot"
     find "$release/app" -name __pycache__ -prune -exec rm -rf {} +
+    # The clone may be readable for its owner alone.
+    chmod -R a+rX "$release/app"
     "$release/bin/python" -m compileall -q "$release/app"
     echo "$lock" >"$release/lock"
 }
@@ -99,7 +107,7 @@ check() {
 }
 
 switch() {
-    ln -s "$release" $HOME_DIR/next
+    ln -sfn "$release" $HOME_DIR/next
     mv -T $HOME_DIR/next $HOME_DIR/current
     trap - EXIT
     install -m 0644 "$project/deploy/voicebot.service" $UNIT
@@ -108,13 +116,15 @@ switch() {
 # voicebot with the variables that the service has.
 set -a
 . $CONFIG_DIR/environment
+# What config.yaml names relatively (records) lies where the service runs.
+if [ "\${1:-}" = picture ]; then cd $STATE_DIR; fi
 exec $HOME_DIR/current/bin/voicebot "\$@"
 TEXT
     chmod 755 $COMMAND
     if systemd_runs; then
         systemctl daemon-reload
         systemctl enable --quiet voicebot.service
-        if [ "$lock" = offline ] || [ -s $CONFIG_DIR/secrets/openai_api_key ] ||
+        if [ "$lock" != runtime ] || [ -s $CONFIG_DIR/secrets/openai_api_key ] ||
             systemctl is-active --quiet voicebot.service; then
             say "starting the service (calls in progress may take up to 90 s to end; new ones are the dialplan's meanwhile)"
             systemctl restart voicebot.service
@@ -134,21 +144,22 @@ farewell() {
 1. The key of OpenAI goes into $CONFIG_DIR/secrets/openai_api_key. Without one the embedded model answers
    (install.sh --offline).
 2. The lines that your Asterisk needs, and which of them it has:
-     voicebot asterisk-config --config $CONFIG_DIR/config.yaml --directory /etc/asterisk
+     voicebot asterisk-config --config $CONFIG_DIR/config.yaml --directory /etc/asterisk --show-password
 3. systemctl restart voicebot; voicebot check --live --config $CONFIG_DIR/config.yaml
 4. From a phone of that Asterisk, dial 100.
 TEXT
 }
 
-[ "$(id -u)" -eq 0 ] || fail "this needs root: sudo $0"
+[ "$(id -u)" -eq 0 ] || fail "this needs root: run it as root, or with sudo"
 project=$(cd "$(dirname "$0")/.." && pwd)
 lock=runtime
 if [ -e $HOME_DIR/current/lock ]; then lock=$(cat $HOME_DIR/current/lock); fi
 case ${1:-} in
     '') ;;
     --offline) lock=offline ;;
+    --full) lock=full ;;
     --uninstall | --purge) uninstall "$1"; exit 0 ;;
-    *) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    *) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
 prepare
 build

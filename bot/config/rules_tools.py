@@ -73,7 +73,9 @@ def _parameters(name: str, tool: HttpTool, template: UrlTemplate | None) -> Iter
 def mcp_servers(subject: Subject) -> Iterator[Finding]:
     servers = subject.settings.mcp_servers
     if servers and importlib.util.find_spec("mcp") is None:
-        yield Finding(("mcp_servers",), "the package mcp is not installed", "pip install 'voicebot[mcp]'")
+        yield Finding(
+            ("mcp_servers",), "the package mcp is not installed", "install the extra mcp (docs/install.md)"
+        )
     for name, server in servers.items():
         path, url = ("mcp_servers", name), server.url.get_secret_value()
         if bool(url) == bool(server.command):

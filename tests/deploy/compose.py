@@ -1,6 +1,7 @@
-"""Builds and runs docker-compose.yml where no container engine runs, and calls it from another machine.
+"""Builds and runs docker-compose.yml where no container engine runs, and calls it from another machine; then
+the bot alone, beside an Asterisk that is there.
 
-    python -m tests.deploy.compose
+    python -m tests.deploy.compose      what it needs besides, `make compose-test` installs
 
 buildah builds, podman runs, with storage of their own; base images are Debian trees, since no registry is
 asked. Two network namespaces stand for two machines: the server, whose ports are all free, and the phone.
@@ -8,34 +9,31 @@ asked. Two network namespaces stand for two machines: the server, whose ports ar
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tests.deploy.existing import PASSWORD, StockAsterisk, join
 from tests.deploy.sides import check_words
-from tests.deploy.steps import CERTIFICATES, install, need_root, run, step, tree
-from tests.e2e.asterisk import PROJECT, HarnessError, cache_folder, wait_for
+from tests.deploy.steps import CERTIFICATES, expect, install, need_root, run, step, tree
+from tests.deploy.talk import hold_call
+from tests.e2e.asterisk import PROJECT, Asterisk, HarnessError, cache_folder, find_root, wait_for
+from tests.e2e.bot import Model
 
-PACKAGES = (
-    "podman",
-    "buildah",
-    "runc",
-    "netavark",
-    "iproute2",
-    "debootstrap",
-    "baresip-core",
-    "espeak-ng",
-    "sox",
-)
+PACKAGES = ("podman", "buildah", "runc", "netavark", "ca-certificates")
 PODMAN_COMPOSE = "podman-compose==1.6.0"
 BASES = {"VOICEBOT_BASE": "trixie", "VOICEBOT_ASTERISK_BASE": "forky"}
 PROFILES = ("--profile", "asterisk", "--profile", "offline")
@@ -43,6 +41,9 @@ SERVICES = ("asterisk", "model", "bot")
 SERVER, PHONE = "10.213.0.1", "10.213.0.2"
 CLOSED = {8088: "ARI", 8089: "health and metrics", 8090: "the embedded model"}
 HEALTHY_SECONDS = 90
+#: Of an image, its base included; MB.
+LARGEST = {"bot": 400, "asterisk": 500, "model": 1000}
+CLONE_NEWNET = 0x40000000
 
 
 class Trial:
@@ -67,6 +68,8 @@ cgroup_manager = "cgroupfs"
 events_logger = "file"
 lock_type = "file"
 tmp_dir = "{self.folder}/run/libpod"
+[network]
+network_config_dir = "{self.folder}/networks"
 """
         )
         (self.folder / "storage.conf").write_text(
@@ -99,7 +102,7 @@ tmp_dir = "{self.folder}/run/libpod"
 
     def _build(self, service: dict[str, Any]) -> None:
         arguments = {
-            key: f"localhost/{_variable(value).lower()}:trial" if key == "BASE" else value
+            key: f"localhost/{_variable(value).lower()}:trial" if key == "BASE" else _default(value)
             for key, value in service["build"]["args"].items()
         }
         command: list[str | Path] = ["buildah", "bud", "--isolation", "chroot", "--format", "docker"]
@@ -107,8 +110,15 @@ tmp_dir = "{self.folder}/run/libpod"
             command += ["--build-arg", f"{key}={value}"]
         command += ["-v", f"{CERTIFICATES}:/run/host-certificates.crt:ro"]
         command += ["-v", f"{self.folder}/pip.conf:/etc/pip.conf:ro"]
-        command += ["-t", service["image"].replace("${VOICEBOT_TAG:-latest}", "latest")]
+        command += ["-t", _image(service)]
         self._run(*command, PROJECT / service["build"]["context"])
+
+    def check_sizes(self) -> None:
+        for name, most in LARGEST.items():
+            image = f"localhost/{_image(self.compose_file['services'][name])}"
+            size = int(self._run("podman", "image", "inspect", "--format", "{{.Size}}", image).split()[-1])
+            print(f"  {name}: {size / 1e6:.0f} MB")
+            expect(size <= most * 1e6, f"the image of {name} has {size / 1e6:.0f} MB, more than {most}")
 
     # -- the two machines
 
@@ -140,7 +150,10 @@ tmp_dir = "{self.folder}/run/libpod"
     def up(self) -> None:
         self._compose("up", "-d")
         for name in SERVICES:
-            wait_for(f"{name} to be healthy", lambda name=name: self.healthy(name), HEALTHY_SECONDS, 1.0)  # type: ignore[misc]
+            self.wait_healthy(name)
+
+    def wait_healthy(self, name: str) -> None:
+        wait_for(f"{name} to be healthy", lambda: self.healthy(name), HEALTHY_SECONDS, 1.0)
 
     def healthy(self, name: str) -> bool:
         # Podman enters the network that it is called from, when a container uses the host's.
@@ -216,7 +229,56 @@ tmp_dir = "{self.folder}/run/libpod"
             -1
         ]
         expect(ended == "0", f"the bot's container ended with {ended}")
+        expect(seconds < self.grace, f"the stop took {seconds:.1f} s, and {self.grace} s are all it has")
         return seconds
+
+    @property
+    def grace(self) -> int:
+        """Seconds until a stop becomes a kill."""
+        return int(_default(self.compose_file["services"]["bot"]["stop_grace_period"]).removesuffix("s"))
+
+    # -- the bot alone, beside an Asterisk that is there
+
+    def down(self) -> None:
+        self._compose("down", "-v")
+
+    def up_beside(self, asterisk: StockAsterisk, model: Model) -> None:
+        """docs/existing-pbx.md, then `docker compose up` with what the operator has to set."""
+        join(asterisk, model.url)
+        secret = self.folder / "secrets" / "ari_password"
+        secret.write_text(PASSWORD)
+        secret.chmod(0o644)
+        self.env["OFFLINE_URL"] = model.url
+        self._compose("up", "-d", profiles=())
+        self.wait_healthy("bot")
+        names = self._run("podman", "ps", "--format", "{{.Names}}").split()
+        expect(not {"voicebot_asterisk_1", "voicebot_model_1"} & set(names), f"not the bot alone: {names}")
+        inside = ("container", "check", "--live", "--config", "/etc/voicebot/config.yaml")
+        self._on_server("podman", "exec", "voicebot_bot_1", *inside)
+
+    def upgrade_in_call(self, asterisk: Asterisk) -> float:
+        """`up` anew in the middle of a call, which is held to its end; another container takes the next call.
+        Returns the seconds that this took."""
+        before = self._container()
+        with ThreadPoolExecutor(1) as pool:
+            call = pool.submit(hold_call, asterisk)
+            wait_for("a call to upgrade in", lambda: self.active_calls() == 1, 30, 0.5)
+            begun = time.monotonic()
+            self._compose("up", "-d", "--force-recreate", "--no-deps", "bot", profiles=())
+            seconds = time.monotonic() - begun
+            call.result(60)
+        expect(self._container() != before, "the bot's container is the old one")
+        self.wait_healthy("bot")
+        hold_call(asterisk)
+        return seconds
+
+    def check_both_calls(self) -> None:
+        with sqlite3.connect(self.volume("records") / "var" / "calls.sqlite") as database:
+            ended_by = [row[0] for row in database.execute("SELECT ended_by FROM calls")]
+        expect(ended_by == ["agent", "agent"], f"the calls were ended by {ended_by}")
+
+    def _container(self) -> str:
+        return self._run("podman", "inspect", "--format", "{{.Id}}", "voicebot_bot_1").split()[-1]
 
     def active_calls(self) -> int:
         """Of the metric, asked on the server."""
@@ -261,8 +323,8 @@ tmp_dir = "{self.folder}/run/libpod"
 
     # -- commands
 
-    def _compose(self, *command: str | Path) -> str:
-        return self._on_server(self.podman_compose, "--in-pod=false", *PROFILES, *command)
+    def _compose(self, *command: str | Path, profiles: Sequence[str] = PROFILES) -> str:
+        return self._on_server(self.podman_compose, "--in-pod=false", *profiles, *command)
 
     def _on_server(self, *command: str | Path, check: bool = True) -> str:
         return self._run("nsenter", f"--net=/run/netns/{self.server}", *command, check=check)
@@ -274,9 +336,47 @@ tmp_dir = "{self.folder}/run/libpod"
         return run(command, log=self.log, env=self.env, check=check)
 
 
-def expect(good: bool, what: str) -> None:
-    if not good:
-        raise HarnessError(what)
+@contextmanager
+def standing_on(machine: str) -> Iterator[None]:
+    """This thread, and what it starts, is in that network namespace meanwhile."""
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def enter(namespace: int) -> None:
+        if libc.setns(namespace, CLONE_NEWNET):
+            raise HarnessError(f"setns: {os.strerror(ctypes.get_errno())}")
+
+    with open("/proc/thread-self/ns/net") as home, open(f"/run/netns/{machine}") as there:  # noqa: PTH123
+        enter(there.fileno())
+        try:
+            yield
+        finally:
+            enter(home.fileno())
+
+
+def left_behind(trial: Trial) -> list[str]:
+    """What outlived ``close``; images, volumes and Podman's networks would be in the folder."""
+    folder = str(trial.folder)
+    found = [folder] if trial.folder.exists() else []
+    found += [name for name in (trial.server, trial.phone) if Path("/run/netns", name).exists()]
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    found += [f"the mount {line.split()[4]}" for line in mounts if folder in line]
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_text(errors="replace").split("\0")
+        except OSError:
+            continue  # it has ended
+        if any(folder in word for word in words):
+            found.append(f"process {process.name}: {' '.join(words)}")
+    return found
+
+
+def _image(service: dict[str, Any]) -> str:
+    return _default(service["image"])
+
+
+def _default(text: str) -> str:
+    """With each ``${NAME:-default}`` as it is when nothing is set."""
+    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
 
 
 def _variable(reference: str) -> str:
@@ -304,6 +404,7 @@ def main() -> int:
         stack.callback(trial.close)
         try:
             trial.build()
+            trial.check_sizes()
             with step("up"):
                 trial.connect()
                 trial.up()
@@ -317,9 +418,24 @@ def main() -> int:
                 print(f"  ended by {row['ended_by']}: {row['reason']}")
             with step("the bot is stopped in the middle of a call"):
                 print(f"  the call was finished, the stop took {trial.call_and_stop():.1f} s")
+            with step("the bot alone, beside a stock Asterisk with an operator's password"):
+                trial.down()
+                stack.enter_context(standing_on(trial.server))
+                asterisk = StockAsterisk(find_root())
+                stack.callback(asterisk.close)
+                asterisk.configure()
+                asterisk.start()
+                model = stack.enter_context(Model(scripted=False))
+                trial.up_beside(asterisk, model)
+            with step("it is upgraded in the middle of a call"):
+                print(f"  the call was finished, up took {trial.upgrade_in_call(asterisk):.1f} s")
+                trial.check_both_calls()
         except HarnessError as error:
             print(f"{error}\n{trial.words()}", file=sys.stderr)
             return 1
+    if left := left_behind(trial):
+        print(f"left behind: {left}", file=sys.stderr)
+        return 1
     print(f"docker-compose.yml works: {time.monotonic() - begun:.0f} s in all")
     return 0
 

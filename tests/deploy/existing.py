@@ -1,4 +1,5 @@
-"""An Asterisk that is already there: stock files, the lines of ``voicebot asterisk-config``, a call.
+"""An Asterisk that is already there: it runs on stock files, is given the lines of ``asterisk-config`` as
+docs/existing-pbx.md says, and serves a call.
 
     python -m tests.deploy.existing [SUITE]
 
@@ -9,22 +10,25 @@ All of it runs in a network namespace of its own: a stock Asterisk listens on mo
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from bot.asterisk_config import blocks, examine
-from bot.asterisk_files import AsteriskFiles
-from bot.config.settings import Settings
-from tests.deploy.steps import asterisk_root, need_root
-from tests.e2e.asterisk import Asterisk, HarnessError, find_root
+from bot.asterisk_config import EXIT_GOOD, EXIT_MISSING
+from tests.deploy.steps import asterisk_root, expect, need_root
+from tests.e2e.asterisk import PROJECT, Asterisk, HarnessError, find_root, wait_for
 from tests.e2e.bot import Bot, Model
 from tests.e2e.phone import Phone
 
 APART = "VOICEBOT_TEST_APART"
 PASSWORD = "hard-to-guess"
+#: What a suite carries; left out, that of the other tests, which grows with its Debian.
+VERSIONS = {"bullseye": (16, 28)}
+AT_LEAST = (22, 0)
+BLOCK = re.compile(r"(?m)^; -+ (?:add to the end of (\S+)|found in \S+)\n")
 # What somebody who runs this PBX had before: a phone, and a dialplan of its own.
 PHONE = """
 [own-udp]
@@ -101,40 +105,82 @@ class StockAsterisk(Asterisk):
         for path in (self.config, *self.config.rglob("*")):
             os.chown(path, 0, 0, follow_symlinks=False)
 
-    def append(self, file: str, text: str) -> None:
+    def _answers(self) -> bool:
+        """Asked at its console: the web server is off."""
+        if (code := self._running().poll()) is not None:
+            raise HarnessError(f"Asterisk ended with code {code}")
+        return "has fully booted" in self.cli("core waitfullybooted", timeout=60)
+
+    def serves_ari(self) -> bool:
+        return super()._answers()
+
+    def append(self, file: str | Path, text: str) -> None:
         with (self.config / file).open("a") as config:
             config.write("\n" + text)
 
 
-def settings() -> Settings:
-    return Settings.model_validate({"asterisk": {"url": "http://127.0.0.1:8088", "password": PASSWORD}})
+def voicebot(model_url: str, *command: str | Path) -> tuple[int, str]:
+    """The command as an operator gives it, with the configuration that comes along."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bot", *map(str, command), "--config", str(PROJECT / "config.yaml")],
+        cwd=PROJECT,
+        env={**os.environ, "ARI_PASSWORD": PASSWORD, "OFFLINE_URL": model_url, "OPENAI_API_KEY": ""},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
 
 
-def try_out(root: Path) -> None:
+def blocks(printed: str) -> dict[Path, str]:
+    """The lines to add, by file, of what ``asterisk-config`` printed."""
+    parts = BLOCK.split(printed)
+    return {Path(file): text for file, text in zip(parts[1::2], parts[2::2], strict=True) if file}
+
+
+def join(asterisk: StockAsterisk, model_url: str) -> None:
+    """docs/existing-pbx.md, «The lines»: they are printed, put in, and Asterisk reloads while it runs."""
+    command = ("asterisk-config", "--directory", asterisk.config, "--show-password")
+    code, printed = voicebot(model_url, *command)
+    lacking = sorted(set(re.findall(r"(?m)^; MISSING (\S+):", printed)))
+    print(f"lacking before: {lacking}")
+    expect(code == EXIT_MISSING and lacking == ["ari.conf", "extensions.conf", "http.conf"], printed)
+    for file, text in blocks(printed).items():
+        asterisk.append(file, text)
+    asterisk.cli("core reload", timeout=60)
+    code, printed = voicebot(model_url, *command)
+    expect(code == EXIT_GOOD, f"still lacking: {printed}")
+    wait_for("ARI after core reload", asterisk.serves_ari, 15, 0.1)
+    code, printed = voicebot(model_url, "check", "--live")
+    expect(code == 0, f"check --live ended with {code}: {printed}")
+
+
+def try_out(root: Path, suite: str) -> None:
     asterisk = StockAsterisk(root)
     try:
         asterisk.configure()
-        before = list(examine(settings(), AsteriskFiles(asterisk.config), "100"))
-        lacking = {finding.file for finding in before if not finding.good}
-        print(f"lacking before: {sorted(lacking)}")
-        expect(lacking == {"http.conf", "ari.conf", "extensions.conf"}, f"unexpected: {before}")
-        files = AsteriskFiles(asterisk.config)
-        for block in blocks(settings(), files, "100", "", show_password=True):
-            asterisk.append(block.file, block.text)
-        after = list(examine(settings(), AsteriskFiles(asterisk.config), "100"))
-        expect(all(finding.good for finding in after), f"still lacking: {after}")
-        call(asterisk)
+        asterisk.start()
+        check_version(asterisk, suite)
+        with Model() as model:
+            join(asterisk, model.url)
+            call(asterisk, model)
     finally:
         asterisk.close()
 
 
-def call(asterisk: Asterisk) -> None:
+def check_version(asterisk: Asterisk, suite: str) -> None:
+    words = asterisk.cli("core show version").strip()
+    print(words)
+    found = re.match(r"Asterisk (\d+)\.(\d+)", words)
+    version = (int(found[1]), int(found[2])) if found else (0, 0)
+    good = version == VERSIONS[suite] if suite in VERSIONS else version >= AT_LEAST
+    expect(good, f"not the Asterisk that this is about: {words}")
+
+
+def call(asterisk: Asterisk, model: Model) -> None:
     """Greeting, three sentences answered by the scripted model, its farewell; the bot hangs up."""
-    asterisk.start()
-    # With every module there is, ARI answers before the dialplan is read.
-    asterisk.cli("core waitfullybooted", timeout=60)
-    print(asterisk.cli("core show version").strip())
-    with Model() as model, Bot(asterisk, model.url) as bot, Phone(asterisk) as phone:
+    with Bot(asterisk, model.url) as bot, Phone(asterisk) as phone:
         unfit = bot.logged("asterisk_unfit")
         expect(not unfit, f"the bot finds it unfit: {unfit}")
         phone.dial("100")
@@ -154,11 +200,6 @@ def call(asterisk: Asterisk) -> None:
         expect(len(said) >= 4, f"the transcript is too short: {said}")
 
 
-def expect(good: bool, what: str) -> None:
-    if not good:
-        raise HarnessError(what)
-
-
 def main() -> int:
     suite = sys.argv[1] if len(sys.argv) > 1 else ""
     if not os.environ.get(APART):
@@ -172,13 +213,14 @@ def main() -> int:
             sys.executable,
             "-m",
             "tests.deploy.existing",
+            suite,
+            str(asterisk_root(suite) if suite else find_root()),
         ]
-        root = str(asterisk_root(suite) if suite else find_root())
         return subprocess.run(
-            ["unshare", "--net", *inside, root], env={**os.environ, APART: str(begun)}, check=False
+            ["unshare", "--net", *inside], env={**os.environ, APART: str(begun)}, check=False
         ).returncode
     try:
-        try_out(Path(suite))
+        try_out(Path(sys.argv[2]), suite)
     except HarnessError as error:
         print(error, file=sys.stderr)
         return 1

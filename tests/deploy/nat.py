@@ -26,11 +26,10 @@ from pathlib import Path
 
 import yaml
 
-from tests.deploy.steps import install, need_root, run, step
+from tests.deploy.steps import need_root, run, step
 from tests.e2e.asterisk import PROJECT, Asterisk, HarnessError, wait_for
 
 APART = "VOICEBOT_TEST_APART"
-PACKAGES = ("iptables", "iproute2")
 PBX_TO_BOT, BOT = "10.77.0.1", "10.77.0.2"
 PBX, GATE_INSIDE = "10.88.0.2", "10.88.0.1"
 GATE_OUTSIDE, NAT_OUTSIDE = "203.0.113.1", "203.0.113.2"
@@ -240,8 +239,6 @@ def try_out() -> None:
 def main() -> int:
     need_root()
     if not os.environ.get(APART):
-        with tempfile.NamedTemporaryFile() as log:
-            install(PACKAGES, Path(log.name))
         command = ["unshare", "--net", sys.executable, "-m", "tests.deploy.nat"]
         return subprocess.run(command, env={**os.environ, APART: "1"}, check=False).returncode
     begun = time.monotonic()

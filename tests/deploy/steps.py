@@ -56,6 +56,11 @@ def run(
     return done.stdout
 
 
+def expect(good: bool, what: str) -> None:
+    if not good:
+        raise HarnessError(what)
+
+
 def need_root() -> None:
     """Namespaces, chroot and apt-get are root's."""
     if os.geteuid() != 0:

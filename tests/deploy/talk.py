@@ -21,6 +21,7 @@ import numpy as np
 from bot.offline.ears import transcribe
 from bot.offline.formats import resample
 from bot.offline.voice import open_voice
+from tests.deploy.steps import expect
 from tests.e2e.asterisk import Asterisk
 from tests.e2e.phone import Phone, Trace
 from tests.e2e.proxy import Relay, _Wire
@@ -90,6 +91,15 @@ def missing(parts: list[str]) -> list[str]:
     """The expected words that were not heard."""
     heard = [{word.strip(".,!?'") for word in part.lower().split()} for part in parts]
     return [word for words, wanted in zip(heard, EXPECTED, strict=True) for word in sorted(wanted - words)]
+
+
+def hold_call(asterisk: Asterisk) -> None:
+    """A whole call from a phone on this machine. HarnessError when words are missing in what it heard."""
+    with Phone(asterisk) as phone:
+        trace, parts = converse(phone)
+    print(f"  heard: {parts}")
+    expect(not missing(parts), f"not heard: {missing(parts)}")
+    expect(trace.ended_by == "asterisk", f"the call was ended by {trace.ended_by}")
 
 
 def main() -> int:

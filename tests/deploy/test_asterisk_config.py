@@ -10,6 +10,8 @@ import pytest
 from bot.asterisk_config import EXIT_GOOD, EXIT_MISSING, PASSWORD_PLACE, blocks, examine, main
 from bot.asterisk_files import AsteriskFiles
 from bot.config.settings import Settings
+from bot.errors import ResourceError
+from tests.e2e.asterisk import PROJECT
 
 GOOD = {
     "asterisk.conf": "[options]\n",
@@ -71,6 +73,11 @@ def test_all_is_there(directory: Path) -> None:
             "[office], where phones dial",
         ),
         ("rtp.conf", "[general]\nrtpstart=10000\nrtpend=40000\n", "hold all of media.rtp.ports"),
+        (
+            "rtp.conf",
+            "[general]\nrtpstart=10000\nrtpend=10199\n",
+            "are enough for 50 calls, but calls.max_calls",
+        ),
         ("pjsip.conf", NAT.format("external_media_address=203.0.113.1"), "set external_signaling_address as"),
         ("pjsip.conf", NAT.format(OUTSIDE), "set local_net"),
         ("pjsip.conf", NAT.format(OUTSIDE.replace("203.0.113.1", "192.168.1.5") + LOCAL), "private address"),
@@ -133,6 +140,19 @@ def test_no_asterisk_in_that_folder(tmp_path: Path) -> None:
     assert "holds no configuration of Asterisk" in missing(tmp_path)[0]
 
 
+def test_files_that_may_not_be_read(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a user other than root and asterisk, on Debian. Root may read all, hence the patch."""
+
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(
+        ResourceError, match=r"\.conf cannot be read: run this as root, or as the user asterisk"
+    ):
+        main(settings(), directory)
+
+
 def test_the_lines_bring_about_what_is_looked_for(directory: Path) -> None:
     for name in ("http.conf", "ari.conf", "extensions.conf"):
         (directory / name).write_text("")
@@ -185,6 +205,25 @@ def test_where_phones_dial(directory: Path) -> None:
     samples = "[sample](!)\ntype=endpoint\ncontext=office\n" + "[a]\ntype=endpoint\ncontext=nowhere\n" * 2
     (directory / "pjsip.conf").write_text(samples + "[b]\ntype=endpoint\ncontext=voicebot\n")
     assert AsteriskFiles(directory).phone_context == "voicebot", "templates and unknown contexts do not count"
+
+
+def test_the_sample_in_the_document_is_what_is_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stock = {
+        "http.conf": "[general]\n",
+        "ari.conf": "[general]\n",
+        "modules.conf": GOOD["modules.conf"],
+        "extensions.conf": "[from-internal]\n",
+        "pjsip.conf": "[transport-udp]\ntype=transport\n[a]\ntype=endpoint\ncontext=from-internal\n",
+        "rtp.conf": GOOD["rtp.conf"],
+    }
+    for name, text in stock.items():
+        (tmp_path / name).write_text(text)
+    main(settings(), tmp_path, show_password=True)
+    printed = capsys.readouterr().out.replace(str(tmp_path), "/etc/asterisk").replace("s3cret", "…")
+    page = (PROJECT / "docs" / "existing-pbx.md").read_text()
+    assert f"```\n{printed}```" in page
 
 
 def test_nothing_is_changed(directory: Path) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tomllib
 
 import pytest
 import yaml
 
-from bot.config.settings import LAST_WORD_S, Settings
+from bot.config.settings import LAST_WORD_S, RELEASE_S, SPARE_S, Settings
+from tests.deploy.readme import commands
 from tests.e2e.asterisk import PROJECT
 
 UNIT = PROJECT / "deploy" / "voicebot.service"
@@ -17,14 +19,15 @@ COMPOSE = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())
 
 
 def test_time_to_stop_fits_the_drain() -> None:
-    """One figure, and in it the drain, a last word, and the way out."""
+    """One figure, and in it the drain, a last word, the way out, and something to spare."""
     calls = Settings().calls
+    assert calls.stop_grace == calls.drain_timeout + LAST_WORD_S + RELEASE_S + SPARE_S
     assert calls.last_word == LAST_WORD_S
     found = re.search(r"(?m)^TimeoutStopSec=(\d+)$", UNIT.read_text())
     assert found is not None
     assert int(found[1]) == calls.stop_grace
     bot = COMPOSE["services"]["bot"]
-    assert bot["stop_grace_period"] == "${STOP_GRACE:-90}s"
+    assert bot["stop_grace_period"] == f"${{STOP_GRACE:-{calls.stop_grace:g}}}s"
     assert bot["environment"]["STOP_GRACE"] == f"${{STOP_GRACE:-{calls.stop_grace:g}}}"
 
 
@@ -67,7 +70,22 @@ def test_the_unit_is_well_shut_in() -> None:
     assert float(found[1]) <= 2.5
 
 
+def test_readme_begins_with_the_commands_that_its_trial_types() -> None:
+    prepare, demo = commands()
+    assert prepare.startswith("apt-get update && apt-get install")
+    assert demo == "make demo"
+
+
+def test_the_full_lock_has_every_extra() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    wanted = {re.split(r"[<>=;]", one)[0] for name in extras.keys() - {"dev"} for one in extras[name]}
+    lock = (PROJECT / "deploy" / "requirements" / "full.txt").read_text()
+    assert wanted <= set(re.findall(r"(?m)^([a-z0-9-]+)==", lock))
+
+
 def test_scripts_are_shell() -> None:
     scripts = ["deploy/install.sh", "deploy/virtualenv.sh", "deploy/container/bot", "asterisk/container"]
+    scripts += ["deploy/asterisk-root.sh", "deploy/system.sh", "deploy/test-newest-python.sh"]
     for script in [*scripts, "tests/deploy/tree.sh"]:
         subprocess.run(["sh", "-n", PROJECT / script], check=True)

@@ -54,9 +54,9 @@ def cache_folder() -> Path:
 
 @functools.cache
 def find_root() -> Path:
-    """``/`` when the Asterisk in PATH will do, else a root file system that holds one (built if missing)."""
+    """A root file system that holds an Asterisk (built if missing): never this machine's own."""
     script = PROJECT / "deploy" / "asterisk-root.sh"
-    done = subprocess.run([script, cache_folder()], stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run([script, "--own", cache_folder()], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise HarnessError("no Asterisk: see the lines of deploy/asterisk-root.sh above")
     return Path(done.stdout.strip())
@@ -78,6 +78,12 @@ def free_port(address: str = "127.0.0.1") -> int:
                 continue
             return port
     raise HarnessError(f"no free port on {address}")
+
+
+def _some_rtp_ports() -> str:
+    """Others for each Asterisk, most likely; each steps over what the other holds."""
+    first = random.randrange(10_000, 18_000, 2)
+    return f"{first}-{first + 1999}"
 
 
 def wait_for(what: str, probe: Callable[[], T | None], timeout: float, every: float = 0.01) -> T:
@@ -112,6 +118,7 @@ class Asterisk:
         address: str = "127.0.0.1",
         sip_port: int | None = None,
         http_port: int | None = None,
+        rtp: str = "",
     ) -> None:
         self.phones = tuple(phones)
         self.dialplan = dialplan
@@ -120,6 +127,7 @@ class Asterisk:
         self.root = root or find_root()
         self.sip_port = sip_port or free_port(address)
         self.http_port = http_port or free_port()
+        self.rtp = rtp or _some_rtp_ports()
         self._temporary = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="voicebot-asterisk-", dir="/tmp"))
         self.config = self.folder / "etc"
@@ -159,11 +167,10 @@ class Asterisk:
 
     def configure(self) -> None:
         """Write the configuration; passwords of an earlier run are kept."""
-        first = random.randrange(10_000, 18_000, 2)
         command: list[str | Path] = [PROJECT / "asterisk" / "configure"]
         command += ["--out", self.config, "--state", self.folder / "state"]
         command += ["--sip-bind", self.address, "--sip-port", str(self.sip_port)]
-        command += ["--http-port", str(self.http_port), "--rtp", f"{first}-{first + 1999}"]
+        command += ["--http-port", str(self.http_port), "--rtp", self.rtp]
         for phone in self.phones:
             command += ["--phone", phone]
         if self.fallback:

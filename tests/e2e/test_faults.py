@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.asterisk import PROJECT, Asterisk, wait_for
+from tests.e2e.asterisk import PROJECT, Asterisk, free_port, wait_for
 from tests.e2e.bot import Bot, Model, settled
 from tests.e2e.conftest import MakeAsterisk, MakePhone
 
@@ -95,14 +95,41 @@ def test_records_that_cannot_be_written(asterisk: Asterisk, model: Model) -> Non
 
 def test_an_embedded_model_that_is_away_is_retried(asterisk: Asterisk, make_phone: MakePhone) -> None:
     """Callers who come meanwhile hear the dialplan's apology."""
-    with Bot(asterisk, "ws://127.0.0.1:9/v1/realtime", asterisk={"app": "voicebot"}) as bot:
+    bot = Bot(asterisk, "ws://127.0.0.1:9/v1/realtime")
+    bot.start()
+    try:
+        bot.wait_logged("ready", 20)
         assert bot.logged("model_unreachable")
+        assert bot.get("/readyz") == (503, "the embedded model does not answer\n")
         phone = make_phone()
         phone.dial("100")
         assert phone.wait_closed(20).ended_by == "asterisk"
         row = bot.wait_ended(1)[0]
+    finally:
+        bot.__exit__()
     assert (row["outcome"], row["reason"]) == ("continue", "model_unavailable")
     assert "refused=model" in asterisk.log_tail(100)
+
+
+def test_rtp_ports_that_run_out(asterisk: Asterisk, make_phone: MakePhone, model: Model) -> None:
+    """Somebody else holds the second of two; the caller who would need it goes on in the dialplan."""
+    first = free_port() // 2 * 2
+    rtp = {"ports": f"{first}-{first + 3}"}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
+        holder.bind(("127.0.0.1", first + 2))
+        with Bot(asterisk, model.url, calls={"max_calls": 2}, media={"rtp": rtp}) as bot:
+            one, other = make_phone(), make_phone("201")
+            one.dial("100")
+            one.wait_heard(5)
+            other.dial("100")
+            assert other.wait_closed(20).ended_by == "asterisk"
+            assert "widen media.rtp.ports, or see what holds them" in bot.wait_logged("no_media")["error"]
+            assert one.trace().ended is None, "the call in progress goes on"
+            one.hangup()
+            rows = bot.wait_ended(2)
+            assert bot.metric("voicebot_rtp_ports_free") == 2
+    assert [row["reason"] for row in rows] == ["caller hung up", "no_media"]
+    assert "refused=media" in asterisk.log_tail(100)
 
 
 def test_asterisk_that_comes_late(make_asterisk: MakeAsterisk, make_phone: MakePhone, model: Model) -> None:
@@ -179,6 +206,7 @@ def test_a_model_that_dies_in_a_call(asterisk: Asterisk, make_phone: MakePhone) 
         trace = phone.wait_closed(20)
         row = bot.wait_ended(1)[0]
         settled(asterisk)
+        assert bot.get("/readyz") == (503, "the embedded model does not answer\n")
     assert (row["outcome"], row["reason"]) == ("continue", "model_lost")
     assert trace.ended_by == "asterisk"
     assert "refused=model" in asterisk.log_tail(100)

@@ -171,7 +171,7 @@ def test_no_key_and_no_embedded_model(asterisk: Asterisk, tmp_path: Path) -> Non
     bot.start()
     assert bot.process is not None
     try:
-        assert bot.process.wait(30) == 5
+        assert bot.process.wait(30) == 2, "trying again would not help, so systemd does not"
     finally:
         bot.process.close()
     assert "Traceback" not in bot.log_tail()
@@ -196,7 +196,7 @@ def test_install_sh_without_root() -> None:
     script = (PROJECT / "deploy" / "install.sh").read_text()
     done = subprocess.run(command, input=script, cwd="/", capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "this needs root: sudo" in done.stderr
+    assert "this needs root" in done.stderr
 
 
 def test_port_5060_taken(tmp_path: Path) -> None:
