@@ -2,8 +2,8 @@
 
 ``python -m bench.peer_ari CALLERS_PORT`` prints its HTTP port. ``{"first": 0, "calls": 50, "rate": 50}``
 on stdin lets calls come in and answers when the bot has bridged them all: how long each took from
-``StasisStart`` on; with ``"do": "leave"`` these callers hang up. The callers' process, whose address every ExternalMedia channel is given, is told of
-each by a datagram.
+``StasisStart`` on; with ``"do": "leave"`` these callers hang up. The callers' process, whose address every
+ExternalMedia channel is given, is told of each by a datagram.
 """
 
 import asyncio

@@ -207,9 +207,7 @@ def start_bot(setup: Setup, folder: Path, ari: dict[str, str], model_port: int, 
     }
     config = folder / "config.yaml"
     config.write_text(yaml.safe_dump(settings))
-    return Child(
-        "bot", ["-m", "bot", "run", "--config", str(config)], folder / "bot.log", tested=True
-    )
+    return Child("bot", ["-m", "bot", "run", "--config", str(config)], folder / "bot.log", tested=True)
 
 
 def wait_ready(bot: Child, web_port: int) -> None:

@@ -102,8 +102,8 @@ class Downsampler(_Polyphase):
 
 
 class Upsampler(_Polyphase):
-    """8 → 24 kHz, for the model's ears. Silence after silence, which is what goes up while the agent talks, costs
-    nothing: it is always the same object."""
+    """8 → 24 kHz, for the model's ears. Silence after silence, which goes up while the agent talks, is always
+    the same object, and costs nothing."""
 
     def __init__(self) -> None:
         super().__init__(_UP, group_in=1, group_out=RATIO)

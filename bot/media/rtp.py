@@ -6,7 +6,9 @@ with ``source: first`` the first sender is believed instead, for a NAT in betwee
 
 import asyncio
 import errno
+import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Literal, cast
 
 from bot.errors import ResourceError
@@ -113,23 +115,37 @@ async def open_rtp(
     """A bound socket on a free port of the pool. Raises ResourceError when there is none."""
     loop = asyncio.get_running_loop()
     for _ in range(pool.size):
-        socket = RtpSocket(pool, pool.take(), source, on_datagram)
+        endpoint = RtpSocket(pool, pool.take(), source, on_datagram)
         try:
-            await loop.create_datagram_endpoint(_giving(socket), local_addr=(host, socket.port))
-            return socket
+            bound = _bound(host, endpoint.port)
+            await loop.create_datagram_endpoint(partial(_itself, endpoint), sock=bound)
+            return endpoint
         except OSError as error:
-            socket.close()
+            endpoint.close()
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise ResourceError(
-                    f"cannot bind UDP {host}:{socket.port} ({error})", remedy="check media.rtp.bind"
+                    f"cannot bind UDP {host}:{endpoint.port} ({error})", remedy="check media.rtp.bind"
                 ) from error
         except BaseException:  # the call was ended meanwhile
-            socket.close()
+            endpoint.close()
             raise
     raise ResourceError(
         f"no free UDP port on {host}", remedy="widen media.rtp.ports, or see what holds them", retry=True
     )
 
 
-def _giving(socket: RtpSocket) -> Callable[[], RtpSocket]:
-    return lambda: socket
+def _itself(endpoint: RtpSocket) -> RtpSocket:
+    return endpoint
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """By hand, because uvloop's own error does not tell a port that is taken from any other."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        bound.bind((host, port))
+    except BaseException:
+        bound.close()
+        raise
+    bound.setblocking(False)
+    return bound

@@ -108,7 +108,7 @@ class RealtimeSession:
         return self._event("session.update", session=change)
 
     def append(self, audio: bytes) -> bytes:
-        # By hand: this is 50 messages a second and call, and base64 needs no escaping. Silence is the same object
+        # By hand: this is 50 messages a second and call, and base64 needs no escaping. Silence is one object,
         # again and again.
         if audio is not self._appended:
             self._appended = audio

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Literal
 
 import pytest
+import uvloop
 
 from bot.errors import ResourceError
 from bot.media.rtp import PortPool, RtpSocket, open_rtp
@@ -103,6 +104,10 @@ async def test_a_taken_port_is_passed_over() -> None:
             await open_rtp(pool, HOST, "announced", lambda data: None)
         assert pool.free == 1
     return None
+
+
+def test_a_taken_port_is_passed_over_on_the_loop_of_the_service_too() -> None:
+    uvloop.run(test_a_taken_port_is_passed_over())
 
 
 async def test_running_out_says_what_to_do(opened: Opened) -> None:
