@@ -1,7 +1,6 @@
 """The one place that builds everything: start → serve → drain → stop."""
 
 import asyncio
-import gc
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -10,6 +9,7 @@ from bot.addresses import address_doubts
 from bot.ari import AriClient
 from bot.call.call import House
 from bot.call.controller import Controller
+from bot.collector import Collector
 from bot.config.load import Loaded
 from bot.config.profile import uses
 from bot.config.settings import Calls, Settings
@@ -94,7 +94,8 @@ async def _serve(
     pacer = Pacer()
     first, last = map(int, settings.media.rtp.ports.split("-"))
     ports = PortPool(first, last)
-    controller = Controller(Ledger(store, metrics))
+    collector = Collector()
+    controller = Controller(Ledger(store, metrics), collector.call_ended)
     ari = AriClient(
         settings.asterisk.url,
         settings.asterisk.username,
@@ -111,7 +112,7 @@ async def _serve(
         mailbox.make_folder()
     await stack.enter_async_context(mailbox.opened())
     house = House(settings, ari, where, warm, registry, pacer, ports, recorders, mailbox)
-    _watch(metrics, controller, house)
+    _watch(metrics, controller, house, collector)
     api = Api(settings, controller, store, house.registry) if settings.web.api_token else None
     embedded = where if loaded.provider == "offline" else None
     not_ready = _readiness(controller, ari, embedded)
@@ -126,9 +127,8 @@ async def _serve(
         listening = group.create_task(ari.run())
         warming = group.create_task(warm.run())
         await _greet_asterisk(ari, settings)
-        # What has been built stays: the collector need not look through it again in the middle of calls.
-        gc.collect()
-        gc.freeze()
+        collector.start()
+        stack.callback(collector.stop)
         log.info("ready", app=settings.asterisk.app, web_port=web.port)
         await signals.asked.wait()
         log.info("draining", calls=len(controller.calls))
@@ -179,7 +179,7 @@ def _readiness(
     return not_ready
 
 
-def _watch(metrics: Metrics, controller: Controller, house: House) -> None:
+def _watch(metrics: Metrics, controller: Controller, house: House, collector: Collector) -> None:
     metrics.watch("voicebot_calls_active", "Calls in progress.", lambda: len(controller.calls))
     metrics.watch("voicebot_tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks()))
     metrics.watch("voicebot_rtp_ports_free", "Local RTP ports not in use.", lambda: house.ports.free)
@@ -189,4 +189,9 @@ def _watch(metrics: Metrics, controller: Controller, house: House) -> None:
         "voicebot_pacer_late_ms",
         "Worst lateness of the 20 ms clock since the last look.",
         house.pacer.take_late_ms,
+    )
+    metrics.watch(
+        "voicebot_gc_pause_ms",
+        "Longest pause of Python's garbage collector since the last look.",
+        collector.take_pause_ms,
     )

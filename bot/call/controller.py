@@ -48,12 +48,14 @@ class Observer(Protocol):
 
 
 class Controller:
-    """``on_event`` and ``on_state`` are the ARI client's callbacks; ``run`` owns every call's task."""
+    """``on_event`` and ``on_state`` are the ARI client's callbacks; ``run`` owns every call's task;
+    ``on_gone`` is told after each call how many are in progress."""
 
-    def __init__(self, observer: Observer) -> None:
+    def __init__(self, observer: Observer, on_gone: Callable[[int], None]) -> None:
         self.calls: dict[str, Call] = {}
         self.draining = False
         self._observer = observer
+        self._on_gone = on_gone
         self._by_channel: dict[str, Call] = {}
         #: Whom an earlier run connected: a channel → its partner, and their bridge.
         self._pairs: dict[str, tuple[str, str]] = {}
@@ -204,6 +206,7 @@ class Controller:
             self._forget(call)
             call.ended_at = time.time()
             await self._write_down(call)
+            self._on_gone(len(self.calls))
 
     async def _write_down(self, call: Call) -> None:
         try:
