@@ -172,7 +172,7 @@ def try_out(root: Path, suite: str) -> None:
 def check_version(asterisk: Asterisk, suite: str) -> None:
     words = asterisk.cli("core show version").strip()
     print(words)
-    found = re.match(r"Asterisk (\d+)\.(\d+)", words)
+    found = re.search(r"Asterisk (\d+)\.(\d+)", words)
     version = (int(found[1]), int(found[2])) if found else (0, 0)
     good = version == VERSIONS[suite] if suite in VERSIONS else version >= AT_LEAST
     expect(good, f"not the Asterisk that this is about: {words}")
