@@ -1,5 +1,6 @@
 """One call's echo canceller: pairs what was sent with what came back, filters, listens, starts anew."""
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -7,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from bot.audio.echo.delay import DelayEstimator
-from bot.audio.echo.detector import LEAST, BargeInDetector, level_db
+from bot.audio.echo.detector import BargeInDetector, level_db
 from bot.audio.echo.kalman import BLOCK, Block, EchoFilter, Real
 from bot.audio.echo.path import PathWatch, Powers
+from bot.audio.level import rms
 
 FRAME_MS = 20
 FRAME_BYTES = 2 * BLOCK
@@ -49,7 +51,8 @@ class EchoParams:
 
 
 class Residual(NamedTuple):
-    """``frame``: PCM16 without the echo. ``speech``: the caller talks over the agent. ``score``: -8…20 dB."""
+    """``frame``: PCM16 without the echo. ``speech``: the caller talks over the agent. ``score``: -8…20 dB,
+    asleep of this frame alone."""
 
     frame: bytes
     speech: bool
@@ -104,7 +107,7 @@ class EchoCanceller:
             raise ValueError(f"a frame is {FRAME_BYTES} bytes, not {len(near)}")
         self._pair(near)
         if self.asleep:
-            return Residual(near, False, LEAST)
+            return Residual(near, False, self._detector.rest(20 * math.log10(rms(near) + 0.03)))
         captured = np.frombuffer(near, "<i2").astype(np.float32)
         residual, echo, doubt = self._cancel(captured)
         cross = float(np.dot(residual, echo)) / BLOCK
