@@ -38,8 +38,7 @@ def pink(rng: np.random.Generator, count: int) -> Signal:
     """1/f in power, from 50 Hz on."""
     spectrum = np.fft.rfft(rng.normal(size=count))
     spectrum /= np.sqrt(np.maximum(np.fft.rfftfreq(count, 1 / 8000), 50))
-    noise: Signal = np.fft.irfft(spectrum, count)
-    return noise / noise.std()
+    return _unit(np.fft.irfft(spectrum, count))
 
 
 def keyboard(rng: np.random.Generator, count: int) -> Signal:
@@ -48,7 +47,7 @@ def keyboard(rng: np.random.Generator, count: int) -> Signal:
     click = np.exp(-np.arange(120) / 30)
     while (at := at + int(rng.uniform(0.1, 0.4) * 8000)) < count - len(click):
         noise[at : at + len(click)] += rng.normal(size=len(click)) * click
-    return noise / noise.std()
+    return _unit(noise)
 
 
 def music(rng: np.random.Generator, count: int) -> Signal:
@@ -57,7 +56,12 @@ def music(rng: np.random.Generator, count: int) -> Signal:
     for start in range(0, count, 4000):
         for tone in rng.choice([220, 262, 330, 392, 440, 523], 3, replace=False):
             out[start : start + len(time)] += np.exp(-3 * time) * np.sin(2 * np.pi * tone * time)
-    return out[:count] / out[:count].std()
+    return _unit(out[:count])
+
+
+def _unit(noise: Signal) -> Signal:
+    unit: Signal = noise / noise.std()
+    return unit
 
 
 NOISES: dict[str, Callable[[np.random.Generator, int], Signal]] = {
