@@ -2,8 +2,9 @@
 [--words]``.
 
 Prints one table for the detector (a false alarm is one a second at most, while the caller is silent), one
-for the echo loss by second of agent speech, the cost, and with ``--words`` the words a small Whisper gets
-wrong. Voices are spoken once and kept in the cache folder. Each call starts with a fresh canceller.
+for the echo loss by second of agent speech, one of noises that begin under the agent, the cost, and with
+``--words`` the words a small Whisper gets wrong. Voices are spoken once and kept in the cache folder. Each
+call starts with a fresh canceller.
 """
 
 import argparse
@@ -15,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench import echo_voices
-from bench.echo_rooms import Call, Line, Signal, call
+from bench import echo_noise, echo_voices
+from bench.echo_rooms import Call, Line, Signal, agent_frames, call
 from bench.echo_voices import Corpus
 from bot.audio.echo import EchoCanceller, EchoParams
 
@@ -164,6 +165,21 @@ def _power(samples: Signal) -> Signal:
     return power
 
 
+def print_noises(corpus: Corpus, seed: int, calls: int) -> None:
+    print(
+        "\n| noise that begins under the agent, no echo | agent paused, of 30 s | suspects | commits |"
+        "\n|---|---|---|---|"
+    )
+    agent = agent_frames(corpus)
+    for kind, levels in echo_noise.LEVELS.items():
+        for rms in levels:
+            runs = [
+                echo_noise.begins(np.random.default_rng((seed, n)), agent, kind, rms) for n in range(calls)
+            ]
+            paused, suspects, commits = np.mean(runs, axis=0)
+            print(f"| {kind}, {rms} RMS | {100 * paused:.0f} % | {suspects:.1f} | {commits:.1f} |")
+
+
 def print_cost(corpus: Corpus, seed: int) -> None:
     """Least of five runs, in microseconds of processor time a frame; the delay estimate is counted apart."""
     sound = call(np.random.default_rng(seed), corpus, A, seconds=20)
@@ -251,6 +267,7 @@ def main() -> None:
     lines = {name: line for name, line in LINES.items() if args.only in name}
     print_detector(corpus, lines, args.seed, args.calls)
     print_echo_loss(corpus, args.seed, args.calls)
+    print_noises(corpus, args.seed, args.calls)
     print_cost(corpus, args.seed)
     if args.words:
         print_words(corpus, args.seed)

@@ -78,6 +78,12 @@ def call(
     return Call(_frames(sent), _frames(_ulaw(received)), talks, loud, voice)
 
 
+def agent_frames(corpus: Corpus) -> list[bytes]:
+    """One agent's lines without a pause between them."""
+    lines = np.concatenate(corpus.agents[0])
+    return _frames(_ulaw(lines[: len(lines) // FRAME * FRAME] * AGENT_RMS))
+
+
 def mixed(sound: Call, voice: Signal) -> Call:
     """The same call with ``voice`` (PCM16 units, as long as the call) on the caller's line."""
     return sound._replace(near=_frames(_ulaw(pcm(sound.near) + voice)))

@@ -44,6 +44,8 @@ class Concealer:
 
     def lost(self, samples: int) -> bytes:
         """What to hear instead of ``samples`` that did not come."""
+        if self._lost_samples >= SILENT_SAMPLES:  # nothing of the voice is left: long silences come this way
+            return self._silent(samples)
         if not self._lost_samples:
             self._period = _last_period(np.frombuffer(self._history, "<i2").astype(np.float32))
         repeated = self._repeat(samples)
@@ -51,6 +53,12 @@ class Concealer:
         pcm = np.rint(repeated).astype("<i2").tobytes()
         self._history = (self._history + pcm)[-2 * HISTORY_SAMPLES :]
         return pcm
+
+    def _silent(self, samples: int) -> bytes:
+        self._lost_samples += samples
+        silence = bytes(2 * samples)
+        self._history = (self._history + silence)[-2 * HISTORY_SAMPLES :]
+        return silence
 
     def _repeat(self, samples: int) -> Floats:
         """The repetition from where it stands, faded by its age."""

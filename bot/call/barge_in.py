@@ -18,10 +18,14 @@ HEARD_SHARE = 0.6
 FAINT_MS = 240
 #: A suspect is forgotten after so long without a sound: longer than the pauses between words.
 QUIET_MS = 400
+#: A noise that begins goes on without a pause. A suspect who has not spoken for most of so long is none.
+NOISE_MS = 1000
 #: Of ``commit_ms``, how much must be heard and voiced. «Mm-hm» and «okay» are over by then.
 TALK_SHARE = 0.8
 #: Of what was heard, how much must be voiced. A cough is not.
 VOICED_SHARE = 0.5
+#: And less than this of it was a noise, not even «mm-hm».
+NOISE_SHARE = 0.34
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class BargeIn:
 
     def __init__(self, params: BargeInParams) -> None:
         self._params = params
+        self.noise = False  # what was forgotten last was no voice
         self.reset()
 
     def reset(self) -> None:
@@ -62,6 +67,8 @@ class BargeIn:
             return None
         if not self.suspected:
             return self._suspect()
+        if self.elapsed_ms >= NOISE_MS and not self._voiced:
+            return self._forget()
         return self._commit()
 
     def suspect(self) -> None:
@@ -70,6 +77,10 @@ class BargeIn:
         self._heard_ms = max(self._heard_ms, FRAME_MS)
         self._talk_ms = max(self._talk_ms, FRAME_MS)
         self.suspected = True
+
+    @property
+    def _voiced(self) -> bool:
+        return self._talk_ms >= VOICED_SHARE * self._heard_ms
 
     def _suspect(self) -> Input | None:
         dense = self._heard_ms >= HEARD_SHARE * self.elapsed_ms
@@ -81,12 +92,13 @@ class BargeIn:
     def _commit(self) -> Input | None:
         long = self.elapsed_ms >= self._params.commit_ms
         talk = self._talk_ms >= TALK_SHARE * self._params.commit_ms
-        if not (long and talk and self._talk_ms >= VOICED_SHARE * self._heard_ms):
+        if not (long and talk and self._voiced):
             return None
         self.reset()
         return Input.COMMIT
 
     def _forget(self) -> Input | None:
         suspected = self.suspected
+        self.noise = self._talk_ms < NOISE_SHARE * self._heard_ms
         self.reset()
         return Input.QUIET if suspected else None

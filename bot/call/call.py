@@ -467,7 +467,7 @@ class Call:
         if self.talk is None or self.talk.conversation is None or self._socket is None:
             return {}
         talk, phone = self.talk.conversation.quality(), phone_leg(self.leg.rtp_statistics)
-        heard = uplink_mos(talk["received"], talk["lost"] + talk["late"], phone.get("rtt_ms"))
+        heard = uplink_mos(talk, phone.get("rtt_ms"))
         return talk | {"rejected": self._socket.rejected, "mos": heard, "phone_leg": phone}
 
     def now(self) -> float:

@@ -28,7 +28,6 @@ log = get_logger("call")
 #: Nobody speaks faster than this. A response with less audio for its words was not generated in full, which
 #: the model does now and then.
 FASTEST_MS_PER_CHARACTER = 30
-USUAL_MS_PER_CHARACTER = 65
 #: So long nobody has spoken when something is mentioned in between.
 PAUSE_S = 1.0
 ASK_IDLE = "The caller has been silent for a while. Ask in one short sentence whether they are still there."
@@ -38,6 +37,8 @@ FINISH_WITHIN_S = 10.0
 GOODBYE_WITHOUT_TOOL = "the agent said goodbye"
 #: A response is awaited and nothing of it has been heard.
 WAITING = frozenset({State.PENDING, State.GREETING, State.CLOSING, State.ASKED})
+#: One was asked for, and nothing else brings it: the gate stays closed meanwhile.
+ASKING = frozenset({State.GREETING, State.CLOSING, State.ASKED})
 GREETING_ITEM = "recorded greeting"
 ALREADY_ACTIVE = "conversation_already_has_active_response"
 openai_log = get_logger("openai")
@@ -88,7 +89,6 @@ class Conversation:
         self.journal = journal
         self.desk = desk
         self.turns = Turns()
-        self.stopwatch = Stopwatch(script.silence_ms)
         self._script = script
         self._model = model
         self._uplink = uplink
@@ -125,6 +125,7 @@ class Conversation:
         self._unanswered: set[str] = set()  # those of them that the server does not answer by itself
         self._asked: dict[str, Any] = {}  # what we asked for last, to ask again if it fails
         self._retried = False
+        self._written: dict[str, int] = {}  # characters per item of the live response
         self._farewell_said = False
         self._hangup_called = False
         self._agent_audible = False
@@ -133,6 +134,10 @@ class Conversation:
         self.caller_speaking = False
         self._sent_frame: bytes | None = None  # the agent's voice in the last packet, if any
         self._sent_early = False
+
+    @property
+    def stopwatch(self) -> Stopwatch:
+        return self.journal.stopwatch
 
     # ------------------------------------------------------------------ the clock
 
@@ -143,6 +148,7 @@ class Conversation:
         self._deadline = self._tail_over = self._leave_by = float("inf")
         self._agent_audible = self.caller_speaking = False
         self._sign_of_life()
+        self.stopwatch.agent(self._script.silence_ms)
         self._uplink.on_voice = self._give
         self._uplink.listen_over_agent(False)
         self._uplink.open_gate()
@@ -388,8 +394,9 @@ class Conversation:
             case events.IdleTimeout():
                 self.journal.note(now, "idle_prompt")
                 self._idle.server_asked()
-            case events.Fault() if self.turns.state is State.ASKED and event.code != ALREADY_ACTIVE:
-                self._give(Input.DONE)  # the farewell was refused: go without one
+            case events.Fault() if self.turns.state in ASKING and event.code != ALREADY_ACTIVE:
+                if event.event_id in ("", self._model.asked_id):
+                    self._give(Input.DONE)  # the greeting or the farewell was refused: go on without
             case events.FunctionCall():
                 self._hangup_called = self._hangup_called or event.name == "hangup_call"
                 self._spawn(self._functions.run(event))
@@ -402,8 +409,11 @@ class Conversation:
         if self._farewell_said and not self._hangup_called and self._departure is None:
             openai_log.warning("AI used farewell phrase without invoking hangup_call tool")
             self._goodbye_said = self._script.farewell.auto_hangup
+        written, self._written = self._written, {}
         if event.response_id in self._dropped:
             return
+        if event.status == "completed":
+            self._judge_audio(written)
         if event.status == "failed" and not self._retried and self.turns.state in WAITING:
             self._retried = True
             log.warning("response_failed", reason=event.reason)
@@ -414,15 +424,17 @@ class Conversation:
         cancelled = event.status == "cancelled" and event.reason == "turn_detected"
         self._give(Input.CANCELLED if cancelled else Input.DONE)
 
+    def _judge_audio(self, written: dict[str, int]) -> None:
+        """Now that all of a response has come: is there enough audio for its words?"""
+        for item_id, characters in written.items():
+            received_ms = self._downlink.playout.received_ms(item_id)
+            if received_ms < FASTEST_MS_PER_CHARACTER * characters:
+                self.journal.partial_audio += 1
+                log.warning("partial_audio", received_ms=received_ms, characters=characters)
+
     def _agent_said(self, event: events.AgentTranscript, now: float) -> None:
         self.journal.said(now, "agent", event.item_id, event.text)
-        received_ms = self._downlink.playout.received_ms(event.item_id)
-        if (
-            received_ms < FASTEST_MS_PER_CHARACTER * len(event.text)
-            and event.response_id not in self._dropped
-        ):
-            self.journal.partial_audio += 1
-            log.warning("partial_audio", received_ms=received_ms, characters=len(event.text))
+        self._written[event.item_id] = len(event.text)
         log.info("agent_said", transcript=event.text)
         said = event.text.lower()
         self._farewell_said = any(phrase.lower() in said for phrase in self._script.farewell.phrases)
@@ -505,11 +517,9 @@ class Conversation:
         playout = self._downlink.playout
         heard = list(playout.unheard())
         for item in heard:
-            whole_ms = item.received_ms
-            if not playout.ended(item.item_id):  # the words run ahead of the audio
-                whole_ms = max(whole_ms, USUAL_MS_PER_CHARACTER * self.journal.characters(item.item_id))
-            if whole_ms:
-                self.journal.heard_only(item.item_id, item.played_ms / whole_ms)
+            if item.received_ms:
+                whole = playout.ended(item.item_id)
+                self.journal.cut(item.item_id, item.played_ms, item.received_ms, whole=whole)
         self._downlink.cut()
         if self._response_id:
             self._dropped.add(self._response_id)

@@ -15,6 +15,8 @@ SUSPECT_DB = 9.0
 quiet callers over a loud echo sooner, for one false suspect in about 8 minutes of the agent's voice."""
 ONGOING_DB = 4.0
 """Once the caller is suspected, this is enough: his quieter syllables."""
+SHY_DB, SHY_FRAMES = 6.0, 500
+"""After a suspect that was a noise so much more is asked for, which fades over 10 s: the noise may go on."""
 DETECTOR_FRAMES = 3
 """The detector judges by so many frames. After the canceller's sleep the first of them are old."""
 BEFORE_MS = 40
@@ -45,6 +47,7 @@ class Ear:
         self.over_agent = False
         self._echo = echo
         self._awake = 0  # frames since the canceller slept
+        self._shy = 0  # frames for which more is asked for
         self._vad = Vad(vad)
         self._barge_in = BargeIn(barge_in)
 
@@ -67,17 +70,24 @@ class Ear:
         self._barge_in.suspect()
 
     def process(self, frame: bytes) -> Heard:
-        """Over an echo the canceller's detector says whether the caller is heard, otherwise the VAD does."""
+        """Over an echo the canceller's detector says whether the caller is heard; while there is none, he is
+        when the VAD hears a voice, louder than the line's noise."""
         asleep, score = True, 0.0
         if self._echo is not None:
             frame, _, score = self._echo.process(frame)
             asleep = self._echo.asleep
         self._awake = 0 if asleep else self._awake + 1
         voiced = self._vad.process(frame)
+        self._shy = max(0, self._shy - 1)
         if not self.over_agent:
             return Heard(frame, voiced, None)
+        asked = ONGOING_DB if self._barge_in.suspected else SUSPECT_DB
+        loud = self._echo is None or score > asked + SHY_DB * self._shy / SHY_FRAMES
         if asleep:
-            return Heard(frame, voiced, self._barge_in.frame(voiced, voiced))
-        loud = score > (ONGOING_DB if self._barge_in.suspected else SUSPECT_DB)
-        heard = loud and self._awake >= DETECTOR_FRAMES
-        return Heard(frame, voiced, self._barge_in.frame(heard, voiced, since_ms=BEFORE_MS))
+            heard, since_ms = loud and voiced, 0
+        else:
+            heard, since_ms = loud and self._awake >= DETECTOR_FRAMES, BEFORE_MS
+        decided = self._barge_in.frame(heard, voiced, since_ms=since_ms)
+        if decided is Input.QUIET and self._barge_in.noise:
+            self._shy = SHY_FRAMES
+        return Heard(frame, voiced, decided)

@@ -7,23 +7,42 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from bot.call.stopwatch import Stopwatch
+
+USUAL_MS_PER_CHARACTER = 65
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The agent was cut off: what was played of an item, what had come, and whether that was the whole."""
+
+    played_ms: int
+    received_ms: int
+    whole: bool
+
+    def share(self, characters: int) -> float:
+        """Of an item's words, those heard. They run ahead of its audio, and come in full after the cut."""
+        usual_ms = 0 if self.whole else USUAL_MS_PER_CHARACTER * characters
+        return min(1.0, self.played_ms / max(self.received_ms, usual_ms))
+
 
 @dataclass(slots=True)
 class Utterance:
-    """One item of the talk. ``heard`` below 1: the agent was cut off, and this share of it was played."""
+    """One item of the talk."""
 
     party: Literal["caller", "agent", "destination"]
     item_id: str
     text: str
     at_s: float
-    heard: float = 1.0
+    cut: Cut | None = None
     aside: bool = False  # the caller did not hear it
 
     def as_dict(self) -> dict[str, Any]:
         """``estimated`` words: where a sentence was cut, in words, can only be guessed from the time."""
         words = self.text.split()
-        text = self.text if self.heard >= 1 else " ".join(words[: round(len(words) * self.heard)])
-        return {"party": self.party, "text": text, "at_s": self.at_s, "estimated": self.heard < 1}
+        heard = self.cut.share(len(self.text)) if self.cut else 1.0
+        text = self.text if heard >= 1 else " ".join(words[: round(len(words) * heard)])
+        return {"party": self.party, "text": text, "at_s": self.at_s, "estimated": heard < 1}
 
 
 @dataclass(slots=True)
@@ -41,6 +60,8 @@ class Journal:
     interruptions: int = 0
     partial_audio: int = 0  # responses with far less audio than words
     tools: list[dict[str, Any]] = field(default_factory=list)
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
+    cuts: dict[str, Cut] = field(default_factory=dict)  # by item: its words may come later
     #: Told of what happens, as it happens; of words when they are complete.
     watchers: list[Callable[[dict[str, Any]], None]] = field(default_factory=list)
 
@@ -61,21 +82,18 @@ class Journal:
                 utterance.text = utterance.text + text if more else text
                 return
         if text:
-            self.transcript.append(Utterance(party, item_id, text, at_s))
+            self.transcript.append(Utterance(party, item_id, text, at_s, self.cuts.get(item_id)))
 
     def _tell(self, event: dict[str, Any]) -> None:
         for watcher in tuple(self.watchers):
             watcher(event)
 
-    def characters(self, item_id: str) -> int:
-        """How long an item's text is so far."""
-        return sum(len(utterance.text) for utterance in self.transcript if utterance.item_id == item_id)
-
-    def heard_only(self, item_id: str, share: float) -> None:
-        """The agent was cut off in this item after ``share`` of its audio."""
+    def cut(self, item_id: str, played_ms: int, received_ms: int, *, whole: bool) -> None:
+        """The agent was cut off in this item; ``whole``: all of its audio had come."""
+        self.cuts[item_id] = Cut(played_ms, received_ms, whole)
         for utterance in self.transcript:
             if utterance.item_id == item_id:
-                utterance.heard = min(utterance.heard, share)
+                utterance.cut = self.cuts[item_id]
 
     def dialogue(self) -> list[tuple[str, str]]:
         """What caller and agent said so far, as far as it was heard."""
@@ -93,6 +111,7 @@ class Journal:
         self.tools += aside.tools
         self.responses += aside.responses
         self.interruptions += aside.interruptions
+        self.stopwatch.suspects += aside.stopwatch.suspects
         self.partial_audio += aside.partial_audio
         self.used(aside.usage)
 

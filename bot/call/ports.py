@@ -11,6 +11,10 @@ from bot.call.tape import Ended
 class Model(Protocol):
     """The Realtime model of one call (``bot.realtime.client.RealtimeClient``)."""
 
+    @property
+    def asked_id(self) -> str:
+        """The event in which a response was asked for last; a fault names the event that it answers."""
+
     def append(self, audio: bytes) -> None: ...
     def tell(self, text: str) -> None: ...
     def listen_only(self, on: bool) -> None: ...

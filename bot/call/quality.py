@@ -20,9 +20,11 @@ REPORTED = ("rtt", "rxjitter", "txploss", "remote_normdevmes")
 """Any of these is there once the phone has reported."""
 
 
-def uplink_mos(received: int, missing: int, rtt_ms: float | None) -> float | None:
-    """The caller as he reached the bot, which conceals what is missing; None without a packet."""
-    return _mos(received, missing, rtt_ms, WITH_CONCEALMENT)
+def uplink_mos(counts: Mapping[str, Any], rtt_ms: float | None) -> float | None:
+    """The caller as he reached the bot, which conceals what is missing; None without a packet. Of the packets
+    ``received`` those too late, or there already, are not heard."""
+    heard = max(0, counts["received"] - counts["late"] - counts["duplicates"])
+    return _mos(heard, counts["lost"] + counts["late"], rtt_ms, WITH_CONCEALMENT)
 
 
 def phone_leg(statistics: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,7 +59,7 @@ def phone_leg(statistics: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _mos(received: float, missing: float, rtt_ms: float | None, bpl: float) -> float | None:
-    if not received:
+    if not received + missing:
         return None
     return round(mos(missing / (received + missing), ASSUMED_ONE_WAY_MS + (rtt_ms or 0.0) / 2, bpl), 2)
 

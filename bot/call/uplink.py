@@ -146,20 +146,22 @@ class Uplink:
             pcm = self._concealer.good(self._params.codec.decode(piece))
         elif piece.kind == "lost":
             pcm = self._concealer.lost(piece.samples)
+        elif piece.kind == "fed":  # in the middle of a word it fades, as a loss does
+            pcm = self._concealer.lost(self._whole(piece.samples))
         else:
-            pcm = self._silence(piece.samples)
+            pcm = self._concealer.good(bytes(2 * self._whole(piece.samples)))
         if self._broken and len(pcm) % FRAME_BYTES == 0:
             pcm = self._mended(pcm)
         self._broken = (self._broken + len(pcm)) % FRAME_BYTES
         for frame in self._framer.push(pcm):
             self._frame(frame)
 
-    def _silence(self, samples: int) -> bytes:
-        """Whole frames of it; the rest comes with the next."""
+    def _whole(self, samples: int) -> int:
+        """As much of a silence as makes whole frames; the rest comes with the next."""
         self._silence_due += samples
         whole = max(0, self._silence_due - self._silence_due % FRAME_SAMPLES)
         self._silence_due -= whole
-        return bytes(2 * whole)
+        return whole
 
     def _mended(self, pcm: bytes) -> bytes:
         """The broken frame is filled up, or every later packet would wait in it for the next one. The next

@@ -133,6 +133,10 @@ class RealtimeClient:
     def listen_only(self, on: bool) -> None:
         self._send(self.session.listen_only(on))
 
+    @property
+    def asked_id(self) -> str:
+        return self.session.asked_id
+
     def respond(self, response: dict[str, Any] | None = None) -> None:
         self.session.respond(response)
         self._send(self.session.due())

@@ -35,6 +35,7 @@ class RealtimeSession:
         self._bytes_per_ms = BYTES_PER_MS[request.audio_format]
         self._received: dict[str, int] = {}
         self._content_index: dict[str, int] = {}
+        self._coming = ""  # the item whose audio is still coming
         self._owed: dict[str, set[str]] = {}
         self._seen_calls: set[str] = set()
         self._next_response: Json | None = None
@@ -43,6 +44,7 @@ class RealtimeSession:
         self._sent = 0
         self._appended = self._append = b""  # the audio of the last append, and the event
         self.update_id = ""
+        self.asked_id = ""  # of the latest ``response.create`` that has to be answered
 
     # ------------------------------------------------------------------ server → us
 
@@ -56,11 +58,15 @@ class RealtimeSession:
             case events.AgentAudio():
                 self._received[event.item_id] = self._received.get(event.item_id, 0) + len(event.audio)
                 self._content_index[event.item_id] = event.content_index
+                self._coming = event.item_id
+            case events.AgentAudioDone():
+                self._coming = ""
             case events.SpeechStarted():
                 self._results_due = False  # the caller will be answered anyway, and that answer knows them
             case events.ResponseCreated():
                 self.active_response = event.response_id
             case events.ResponseDone():
+                self._coming = ""
                 if self.active_response == event.response_id:
                     self.active_response = ""
             case events.FunctionCall():
@@ -87,9 +93,11 @@ class RealtimeSession:
         response, self._next_response = self._next_response or {}, None
         self._last_response = response
         self._owed.clear()
-        return (
+        asked = (
             self._event("response.create", response=response) if response else self._event("response.create")
         )
+        self.asked_id = f"bot_{self._sent}"
+        return asked
 
     # ------------------------------------------------------------------ us → server
 
@@ -168,9 +176,11 @@ class RealtimeSession:
         return self._event("response.cancel")
 
     def truncate(self, item_id: str, played_ms: int) -> bytes | None:
-        """Cut an item to what was heard; None at 0 ms and when all of it was heard."""
-        audio_end_ms = min(played_ms, self.received_ms(item_id))
-        if not 0 < audio_end_ms < self.received_ms(item_id):
+        """Cut an item to what was heard; None at 0 ms and when all of it was heard. While its audio is coming
+        the server has more of it than we do."""
+        received_ms = self.received_ms(item_id)
+        audio_end_ms = min(played_ms, received_ms)
+        if not audio_end_ms or (audio_end_ms == received_ms and item_id != self._coming):
             return None
         return self._event(
             "conversation.item.truncate",

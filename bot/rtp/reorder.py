@@ -23,8 +23,9 @@ MAX_DROPOUT = 3000
 MAX_MISORDER = 100
 """Sequence numbers beyond these bounds are another stream, not a hole in this one (RFC 3550 A.1)."""
 
-HOLD_SAMPLES = 480
-"""60 ms: how far silence stays behind the clock when packets stop, so that one 40 ms late still fits."""
+LATENESS_SAMPLES = 320
+"""40 ms: when packets stop, silence stays behind the clock by so much and a packet's time, so that one this
+late still fits."""
 SETTLED_SECONDS = 0.2
 """After this long a stop is taken for a silence of the caller's: then one packet's time behind is enough."""
 FRAME_SAMPLES = 160
@@ -38,10 +39,11 @@ FORGIVEN_SECONDS = 1.0
 
 
 class Gap(NamedTuple):
-    """Time without audio: ``lost`` is to be concealed, ``silent`` is silence."""
+    """Time without audio: ``lost`` is to be concealed, ``silent`` is silence. ``fed`` is nobody knows what
+    yet: the caller's silence, or a burst of losses."""
 
     samples: int
-    kind: Literal["lost", "silent"]
+    kind: Literal["lost", "silent", "fed"]
 
 
 Piece = bytes | Gap
@@ -129,11 +131,12 @@ class Reorder:
             return []
         pieces = self._overdue(now) if self._waiting else []
         quiet = now - self._last_heard
-        if quiet * SAMPLE_RATE >= HOLD_SAMPLES and not self._waiting:
-            behind = HOLD_SAMPLES if quiet < SETTLED_SECONDS else self._ptime_samples
+        hold = self._ptime_samples + LATENESS_SAMPLES
+        if quiet * SAMPLE_RATE >= hold and not self._waiting:
+            behind = hold if quiet < SETTLED_SECONDS else self._ptime_samples
             due = self._clock(now) - behind - self._emitted
             if due > 0:
-                pieces.append(Gap(due, "silent"))
+                pieces.append(Gap(due, "fed"))
                 self._emitted += due
         return pieces
 

@@ -48,6 +48,13 @@ def test_it_fades_to_silence_by_60_ms() -> None:
     assert levels[3:] == [0] * 7
 
 
+def test_a_long_silence_costs_nothing_and_the_voice_glides_in_after_it() -> None:
+    signal = voice(150)
+    out = through(signal, set(range(20, 40)))
+    assert not out[23 * FRAME : 40 * FRAME].any()
+    assert np.abs(np.diff(out)).max() < 1.6 * np.abs(np.diff(signal)).max()
+
+
 def test_nothing_lost_is_not_touched() -> None:
     pcm = np.arange(160, dtype="<i2").tobytes()
     assert Concealer().good(pcm) is pcm

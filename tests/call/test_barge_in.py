@@ -29,7 +29,7 @@ def decide(frames: str) -> list[tuple[int, Input]]:
         ("#" * 12 + "." * 19 + "#" * 9, [(60, Input.SPEECH), (780, Input.COMMIT)]),
         ("#..#..#..#..#..#..#..#..#..#..#..#", []),
         ("~" * 15 + "." * 20, [(60, Input.SPEECH), (700, Input.QUIET)]),
-        ("~" * 40 + "." * 20, [(60, Input.SPEECH), (1200, Input.QUIET)]),
+        ("~" * 52 + "." * 20, [(60, Input.SPEECH), (1000, Input.QUIET)]),
         ("#~" * 20, [(60, Input.SPEECH), (780, Input.COMMIT)]),
     ],
     ids=[

@@ -177,6 +177,19 @@ def test_a_barge_in_cuts_the_agent_and_tells_the_model_what_was_heard() -> None:
     assert not any(line.audible[before:])
 
 
+def test_words_that_come_after_the_cut_were_not_heard() -> None:
+    line = Line()
+    line.begins()
+    line.says(4)
+    line.talk.on_model(events.AgentTranscriptDelta("r1", "i1", "one two three four"))
+    line.run(2)
+    line.run(1, voice(1))
+    words = " ".join(f"word{n}" for n in range(40))
+    line.talk.on_model(events.AgentTranscript("r1", "i1", words))
+    heard = line.talk.journal.transcript[0].as_dict()["text"].split()
+    assert 4 <= len(heard) <= 8, "2 s of some 18 s"
+
+
 def test_the_first_syllable_of_a_barge_in_is_whole() -> None:
     line = Line()
     line.begins()
@@ -351,7 +364,7 @@ def test_a_failed_response_is_asked_for_once_more() -> None:
 def test_a_refused_farewell_does_not_keep_the_line() -> None:
     line = Line()
     line.talk.leave(Departure("hangup", "bot", "max_call_seconds", say="Say goodbye."))
-    line.talk.on_model(events.Fault("invalid_value", "no", "response", "bot_7"))
+    line.talk.on_model(events.Fault("invalid_value", "no", "response", line.model.asked_id))
     line.run(1)
     assert [departure.reason for departure in line.ended] == ["max_call_seconds"]
 
@@ -413,6 +426,22 @@ def test_the_greeting_can_be_protected() -> None:
     assert [told for told in line.model.told if told[0] == "interrupt"], "what comes after is not"
 
 
+@pytest.mark.parametrize("event_id", ["the request", ""])
+def test_a_refused_greeting_leaves_the_line_open(event_id: str) -> None:
+    line = Line(greeting="Welcome!", protect_greeting=True)
+    line.talk.on_model(events.Fault("invalid_value", "no", "response", event_id and line.model.asked_id))
+    line.run(1, voice(1))
+    assert line.talk.turns.state is State.IDLE
+    assert any(line.model.heard)
+
+
+def test_a_fault_of_something_else_does_not_end_the_greeting() -> None:
+    line = Line(greeting="Welcome!", protect_greeting=True)
+    line.talk.on_model(events.Fault("invalid_value", "no", "item", "bot_of_another_event"))
+    line.run(1, voice(1))
+    assert line.talk.turns.state is State.GREETING
+
+
 RECORDED = ULAW.encode((8000 * np.sin(np.arange(2 * 8000) / 3)).astype("<i2").tobytes())
 
 
@@ -424,7 +453,7 @@ def test_a_recorded_greeting_begins_with_the_first_packet_and_the_model_is_told(
     assert line.model.told == [("said", "Welcome to our shop!")]
     assert line.talk.turns.state is State.IDLE
     (said,) = line.talk.journal.transcript
-    assert (said.party, said.text, said.heard) == ("agent", "Welcome to our shop!", 1)
+    assert (said.party, said.text, said.cut) == ("agent", "Welcome to our shop!", None)
 
 
 def test_a_recorded_greeting_can_be_interrupted() -> None:
@@ -470,9 +499,10 @@ def test_a_response_with_too_little_audio_is_counted_and_frees_the_line() -> Non
     assert line.talk.journal.partial_audio == 1
     assert line.talk.turns.state is State.IDLE
     line.begins("r2")
-    line.says(3, "r2", "i2")
     line.talk.on_model(events.AgentTranscript("r2", "i2", "Welcome to our shop, how can I help you today?"))
-    assert line.talk.journal.partial_audio == 1
+    line.says(3, "r2", "i2")
+    line.done("r2")
+    assert line.talk.journal.partial_audio == 1, "the words may come before the audio"
 
 
 def test_an_agent_that_may_not_be_interrupted_is_heard_to_its_end() -> None:
@@ -537,6 +567,24 @@ def test_nothing_waits_for_a_loop() -> None:
     with pytest.raises(RuntimeError):
         asyncio.get_running_loop()
     Line().run(0.1)
+
+
+def test_what_was_measured_of_one_agent_stays_when_the_next_has_the_line() -> None:
+    line = Line(silence_ms=500)
+    line.begins()
+    line.says(10)
+    line.run(1)
+    line.run(1, voice(1))
+    line.run(1)
+    before = line.talk.quality()
+    assert (before["suspects"], len(before["barge_ins"])) == (1, 1)
+    other = Line()
+    other.talk.journal = line.talk.journal
+    other.talk.take_line()
+    after = other.talk.quality()
+    assert [after[name] for name in ("suspects", "barge_ins", "turns", "interruptions")] == [
+        before[name] for name in ("suspects", "barge_ins", "turns", "interruptions")
+    ]
 
 
 def test_a_talk_steps_aside_after_its_sentence_and_can_take_the_line_again() -> None:

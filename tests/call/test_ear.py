@@ -1,10 +1,15 @@
 """What the ear makes of the canceller's score and the VAD, on a canceller that says what it is told."""
 
+import numpy as np
+import pytest
+
+from bench.echo_noise import begins
 from bot.audio.echo import Residual
 from bot.audio.vad import VadParams
 from bot.call.barge_in import BargeInParams
 from bot.call.ear import Ear
 from bot.call.turns import Input
+from tests.audio.echo.sounds import AGENT_RMS, babble, frames
 
 QUIET = bytes(320)
 LEAST = -8.0
@@ -44,3 +49,21 @@ def test_a_suspect_lives_on_quieter_syllables() -> None:
     assert decide(*suspect, *[3.0] * 20) == [(5, Input.SPEECH), (25, Input.QUIET)]
     assert decide(*suspect, *[5.0] * 20, *[3.0] * 5) == [(5, Input.SPEECH)]
     assert decide(*[0.0] * 5, *[5.0] * 20) == []
+
+
+def test_what_was_a_noise_has_to_be_louder_the_next_time() -> None:
+    noise = [0.0] * 5 + [10.0] * 10 + [0.0] * 20
+    assert len(decide(*noise)) == 2
+    assert len(decide(*noise, *noise)) == 2, "it is still there"
+    assert len(decide(*noise, *[0.0] * 500, *noise)) == 4
+    assert len(decide(*noise, *[0.0] * 5, *[16.0] * 10)) == 3, "and a caller is heard over it"
+
+
+@pytest.mark.parametrize(("kind", "rms"), [("white", 100), ("pink", 200), ("white", 400), ("keyboard", 50)])
+def test_a_noise_that_begins_stops_the_agent_for_a_moment_at_most(kind: str, rms: float) -> None:
+    """Without the floor that follows it, and what is asked for after a noise, he is silent for half of the
+    time and more, and is cut off now and then."""
+    agent = frames(babble(np.random.default_rng(3), 20, 110) * AGENT_RMS)
+    silence = begins(np.random.default_rng(4), agent, kind, rms)
+    assert silence.paused < 0.25
+    assert silence.commits <= 1

@@ -1,6 +1,7 @@
 """Asterisk's figures under our names. The statistics are those that a real Asterisk gave (22.10)."""
 
 from bot.call.quality import phone_leg, uplink_mos
+from bot.rtp.emodel import mos
 
 CLEAN = {
     "txcount": 803,
@@ -47,11 +48,21 @@ def test_what_the_phone_has_not_reported_is_not_known() -> None:
 def test_no_figures_are_made_of_nothing() -> None:
     assert phone_leg({}) == phone_leg(CLEAN | {"rxcount": 0}) == {}
     assert phone_leg(CLEAN | {"rxploss": None, "txjitter": "odd"})["mos"] == 4.41
-    assert uplink_mos(0, 0, None) is None
+    assert uplink_mos(counts(0), None) is None
+
+
+def counts(received: int, late: int = 0, duplicates: int = 0) -> dict[str, int]:
+    return {"received": received, "lost": 0, "late": late, "duplicates": duplicates}
+
+
+def test_packets_that_came_too_late_or_twice_were_not_heard() -> None:
+    assert uplink_mos(counts(100, late=50), None) == round(mos(0.5, 60, 25.1), 2)
+    assert uplink_mos(counts(200, duplicates=100), None) == uplink_mos(counts(100), None)
+    assert uplink_mos(counts(10, late=10), None) == 1.18, "nothing of it"
 
 
 def test_a_long_way_is_worse() -> None:
-    near, far = uplink_mos(1000, 0, 20), uplink_mos(1000, 0, 700)
+    near, far = uplink_mos(counts(1000), 20), uplink_mos(counts(1000), 700)
     assert near is not None
     assert far is not None
     assert far < 4 < near

@@ -74,3 +74,34 @@ def test_what_is_no_packet_of_ours_is_counted() -> None:
     up, out = uplink(), sender(payload_type=9)
     assert up.datagram(b"", 0.1) == up.datagram(b"\x80", 0.1) == up.datagram(out.packet(tone(1)), 0.1) == b""
     assert up.bad == 3
+
+
+def levels(lost: range) -> list[float]:
+    """RMS per frame of what a vowel becomes when some of its packets are lost, from the last whole one on."""
+    up, out = uplink(), sender()
+    time = np.arange(8000) / 8000
+    vowel = sum(np.sin(2 * np.pi * 150 * n * time + n) / n for n in range(1, 6))
+    pcm = np.rint(4000 * np.asarray(vowel)).astype("<i2").tobytes()
+    got = b""
+    for n in range(50):
+        packet, now = out.packet(ULAW.encode(pcm[320 * n : 320 * (n + 1)])), (n + 1) * FRAME_S
+        got += up.tick(now)
+        got += up.datagram(packet, now) if n not in lost else b""
+    heard = np.frombuffer(ULAW.decode(got), "<i2").astype(float)[(lost.start - 1) * 160 :]
+    return [float(np.sqrt(np.mean(frame**2))) for frame in heard.reshape(-1, 160)]
+
+
+@pytest.mark.parametrize("packets", [1, 2, 4, 6, 12])
+def test_a_burst_of_losses_fades_once_and_does_not_come_back(packets: int) -> None:
+    before, *within = levels(range(20, 20 + packets))[: packets + 1]
+    after = levels(range(20, 20 + packets))[packets + 1]
+    assert within[0] > 0.8 * before
+    assert within == sorted(within, reverse=True)
+    assert not any(within[3:])
+    assert after > 0.9 * before
+
+
+def test_a_stop_in_the_middle_of_a_voice_fades() -> None:
+    before, *heard = levels(range(20, 50))
+    assert before > heard[0] > heard[1] > heard[2] > 0
+    assert not any(heard[3:])

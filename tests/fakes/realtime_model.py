@@ -8,6 +8,7 @@ class FakeModel:
     def __init__(self) -> None:
         self.heard = b""
         self.told: list[tuple[Any, ...]] = []
+        self.asked_id = ""
 
     def append(self, audio: bytes) -> None:
         self.heard += audio
@@ -20,6 +21,7 @@ class FakeModel:
 
     def respond(self, response: dict[str, Any] | None = None) -> None:
         self.told.append(("respond", response or {}))
+        self.asked_id = f"bot_{len(self.told)}"
 
     def answer(self, response_id: str, call_id: str, output: str, *, respond: bool = True) -> None:
         self.told.append(("answer", call_id, output, respond))

@@ -213,12 +213,25 @@ def test_truncation_is_clamped_to_what_was_received(played_ms: int, cut_at: int 
     s = session()
     audio = b64encode(bytes(4800)).decode()  # 100 ms of PCM16 at 24 kHz
     give(s, "response.output_audio.delta", response_id="r", item_id="i", content_index=2, delta=audio)
+    give(s, "response.output_audio.done", response_id="r", item_id="i")
     message = s.truncate("i", played_ms)
     if cut_at is None:
         assert message is None
     else:
         sent = orjson.loads(message or b"{}")
         assert (sent["audio_end_ms"], sent["content_index"]) == (cut_at, 2)
+
+
+def test_an_item_whose_audio_is_coming_is_cut_to_what_came() -> None:
+    """At an under-run all that came was heard, and the server's item is longer."""
+    s = session()
+    audio = b64encode(bytes(4800)).decode()
+    created(s, "r")
+    give(s, "response.output_audio.delta", response_id="r", item_id="i", delta=audio)
+    for played_ms in (100, 5000):
+        assert orjson.loads(s.truncate("i", played_ms) or b"{}")["audio_end_ms"] == 100
+    done(s, "r")
+    assert s.truncate("i", 100) is None
 
 
 def test_g711_counts_eight_bytes_a_millisecond() -> None:

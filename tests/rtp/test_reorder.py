@@ -134,7 +134,7 @@ def test_audio_for_time_already_fed_is_dropped() -> None:
 
 def test_audio_for_time_partly_fed_is_trimmed() -> None:
     reorder, now = started()
-    assert reorder.poll(now + 0.070) == [Gap(80, "silent")]
+    assert reorder.poll(now + 0.070) == [Gap(80, "fed")]
     assert reorder.push(packet(1), now + 0.080) == [packet(1).payload[80:]]
     assert reorder.push(packet(2), now + 0.085) == [packet(2).payload]
     assert reorder.stats.late == 0
@@ -142,7 +142,7 @@ def test_audio_for_time_partly_fed_is_trimmed() -> None:
 
 def test_a_hole_partly_fed_is_lost_only_for_the_rest() -> None:
     reorder, now = started()
-    assert reorder.poll(now + 0.070) == [Gap(80, "silent")]
+    assert reorder.poll(now + 0.070) == [Gap(80, "fed")]
     assert reorder.push(packet(2), now + 0.071) == []
     assert reorder.poll(now + 0.111) == [Gap(80, "lost"), packet(2).payload]
 
@@ -219,7 +219,7 @@ def test_a_digit_is_not_loss(event_first: bool) -> None:
     assert reorder.push(packet(10), now + 0.200) == []
     pieces = reorder.poll(now + 0.240)
     if event_first:
-        assert all(piece.kind == "silent" for piece in pieces if isinstance(piece, Gap))
+        assert all(piece.kind != "lost" for piece in pieces if isinstance(piece, Gap))
     else:
         reorder.forgive(160, now + 0.250)
     assert reorder.stats.lost == 0
@@ -353,6 +353,31 @@ def test_jitter_of_40_ms_in_order_costs_nothing() -> None:
         assert reorder.push(rtp, arrival) == [rtp.payload]
         assert reorder.poll(following) == []
     assert (reorder.stats.late, reorder.stats.lost) == (0, 0)
+
+
+@pytest.mark.parametrize("ptime_ms", [10, 20, 30, 40, 50, 60])
+def test_no_ptime_loses_speech_to_jitter_of_40_ms_in_order(ptime_ms: int) -> None:
+    line = Line(ptimes_ms=(ptime_ms,), jitter=0.04)
+    arrivals = line.arrivals()
+    reorder = Reorder()
+    reorder.start(0.0)
+    tick = arrivals[0][0]
+    for (arrival, rtp, _), (following, _, _) in pairwise(arrivals):
+        assert reorder.push(rtp, arrival) == [rtp.payload]
+        while (tick := tick + FRAME) < following:
+            assert reorder.poll(tick) == []
+
+
+@pytest.mark.parametrize("ptime_ms", [10, 20, 30, 40, 50, 60])
+def test_when_packets_stop_silence_is_soon_one_packet_behind(ptime_ms: int) -> None:
+    """A server's detector counts samples: what silence is behind comes on top of the end of a turn."""
+    reorder = Reorder()
+    reorder.start(0.0)
+    samples, ptime = 8 * ptime_ms, ptime_ms / 1000
+    heard = sum(length(reorder.push(packet(n, samples=samples), (n + 1) * ptime)) for n in range(20))
+    now = 20 * ptime + 0.5
+    assert heard == 20 * samples
+    assert length(reorder.poll(now)) == 4000 - samples
 
 
 def test_every_lost_packet_is_counted_and_no_other() -> None:

@@ -1,5 +1,6 @@
 """One call's echo canceller: pairs what was sent with what came back, filters, listens, starts anew."""
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -7,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from bot.audio.echo.delay import DelayEstimator
-from bot.audio.echo.detector import LEAST, BargeInDetector, level_db
+from bot.audio.echo.detector import SPEECH, BargeInDetector, level_db
 from bot.audio.echo.kalman import BLOCK, Block, EchoFilter, Real
 from bot.audio.echo.path import PathWatch, Powers
+from bot.audio.level import rms
 
 FRAME_MS = 20
 FRAME_BYTES = 2 * BLOCK
@@ -49,7 +51,8 @@ class EchoParams:
 
 
 class Residual(NamedTuple):
-    """``frame``: PCM16 without the echo. ``speech``: the caller talks over the agent. ``score``: -8…20 dB."""
+    """``frame``: PCM16 without the echo. ``speech``: the caller talks over the agent. ``score``: -8…20 dB,
+    asleep of this frame alone."""
 
     frame: bytes
     speech: bool
@@ -104,13 +107,16 @@ class EchoCanceller:
             raise ValueError(f"a frame is {FRAME_BYTES} bytes, not {len(near)}")
         self._pair(near)
         if self.asleep:
-            return Residual(near, False, LEAST)
+            return Residual(near, False, self._detector.rest(20 * math.log10(rms(near) + 0.03)))
         captured = np.frombuffer(near, "<i2").astype(np.float32)
         residual, echo, doubt = self._cancel(captured)
         cross = float(np.dot(residual, echo)) / BLOCK
         self._listen(Powers(_power(captured), _power(residual), _power(echo), cross), level_db(doubt))
-        frame = np.minimum(np.maximum(np.rint(residual), -32768), 32767).astype("<i2").tobytes()
-        return Residual(frame, self._detector.speech, self._detector.score)
+        np.rint(residual, out=residual)
+        np.maximum(residual, -32768, out=residual)
+        np.minimum(residual, 32767, out=residual)
+        score = self._detector.score
+        return Residual(residual.astype("<i2").tobytes(), score > SPEECH, score)
 
     def set_delay(self, samples: int) -> None:
         """Take an estimate of the delay: bring a late echo into the filter's span; start anew if it moved."""

@@ -34,11 +34,15 @@ RISE_DB, ENOUGH, LATER_RISE = 6.0, 25, 0.3
 """A frame lifts a mean as if it were at most 6 dB louder, after 25 frames 2 dB: a caller must not become
 the rule."""
 
-FLOOR_DB = 30.0
+FLOOR_DB, MOST_DB = 30.0, 90.0
 FLOOR_MARGIN_DB = 6.0
-FLOOR_FALL, FLOOR_RISE_DB = 0.1, 0.01
+FLOOR_FALL = 0.1
+FLOOR_SPANS, FLOOR_SPAN_FRAMES = 3, 25
+"""The noise is no louder than the quietest frame of 1.5 s: a voice has pauses, a fan has none."""
+NOTHING_DB = 0.0
+"""Below it is silence that was put in place of sound: it says nothing about the noise."""
 LEARN_FRAMES = 25
-"""The first half second sets the noise floor and decides nothing."""
+"""The first half second sets the noise floor; the first over the agent decides nothing."""
 NO_ECHO_DB, NO_ECHO_BONUS_DB = 10.0, 5.0
 """With the echo predicted at less than floor + 10 dB there is little to confuse, and 5 dB less are asked
 for."""
@@ -59,7 +63,9 @@ class BargeInDetector:
 
     def __init__(self) -> None:
         self.floor_db = FLOOR_DB
-        self._frames = 0
+        self._frames = self._judged = 0
+        self._spans: deque[float] = deque([FLOOR_DB] * FLOOR_SPANS, FLOOR_SPANS)
+        self._span, self._quietest = 0, MOST_DB
         self._echo_db = self._doubt_db = LOWEST_DB
         self._scores: deque[float] = deque([LEAST] * FRAMES, FRAMES)
         self.forget()
@@ -79,6 +85,11 @@ class BargeInDetector:
     def speech(self) -> bool:
         return self.score > SPEECH
 
+    def rest(self, near_db: float) -> float:
+        """Nothing is sent that could come back: the score of one frame, by the line's noise alone."""
+        self._follow_floor(near_db, LOWEST_DB)
+        return min(MOST, max(LEAST, near_db - self.floor_db - FLOOR_MARGIN_DB + NO_ECHO_BONUS_DB))
+
     def hear(self, residual_db: float, echo_db: float, doubt_db: float, *, veto: bool) -> None:
         """Judge one frame by its residual, the predicted echo, and the echo that the filter may have missed.
 
@@ -86,7 +97,7 @@ class BargeInDetector:
         """
         self._echo_db = max(echo_db, self._echo_db - DECAY_DB)
         self._doubt_db = max(doubt_db - self._relief_db, self._doubt_db - DECAY_DB)
-        self._follow_floor(residual_db)
+        self._follow_floor(residual_db, max(self._echo_db, self._doubt_db))
         level = min(BINS - 1, max(0, int((self._echo_db - LOWEST_DB) / BIN_DB + 0.5)))
         score = residual_db - max(
             self._usual_db(level), self._doubt_db + DOUBT_MARGIN_DB, self.floor_db + FLOOR_MARGIN_DB
@@ -96,7 +107,8 @@ class BargeInDetector:
         self._relieve(residual_db, doubt_db)
         if self._doubt_db < self._echo_db - SETTLED_DB:
             self._learn(level, residual_db)
-        if self._frames <= LEARN_FRAMES:
+        self._judged += 1
+        if self._judged <= LEARN_FRAMES:
             score = LEAST
         self._scores.append(min(MOST, max(LEAST, min(score, 0.0) if veto else score)))
 
@@ -106,14 +118,22 @@ class BargeInDetector:
             return LEAST
         return self._mean[level] + DEVIATIONS * self._deviation[level]
 
-    def _follow_floor(self, residual_db: float) -> None:
+    def _follow_floor(self, residual_db: float, echo_db: float) -> None:
+        """``echo_db``: how loud an echo this frame may hold. One that drowns the noise does not raise it."""
+        if residual_db < NOTHING_DB:
+            return
+        if residual_db > echo_db:
+            self._quietest = min(self._quietest, residual_db)
+            self._span += 1
         self._frames += 1
         if self._frames <= LEARN_FRAMES:
             self.floor_db = residual_db if self._frames < 4 else min(self.floor_db, residual_db) + 0.05
         elif residual_db < self.floor_db:
             self.floor_db += (residual_db - self.floor_db) * FLOOR_FALL
-        else:
-            self.floor_db += FLOOR_RISE_DB
+        if self._span == FLOOR_SPAN_FRAMES:
+            self._spans.append(self._quietest)
+            self.floor_db = max(self.floor_db, min(self._spans))
+            self._span, self._quietest = 0, residual_db
 
     def _relieve(self, residual_db: float, doubt_db: float) -> None:
         if doubt_db > self.floor_db + NO_ECHO_DB:

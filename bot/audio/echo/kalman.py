@@ -13,7 +13,7 @@ filter *focuses*: once its own weights show where the echo begins, it expects a 
 on, instead of an equally likely echo everywhere; that halves the time to learn a path.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +82,9 @@ class EchoFilter:
         self._error_block = np.zeros(2 * BLOCK, np.float32)
         self._products = np.empty((partitions, BINS), np.complex64)
         self._powers = np.empty((partitions, BINS), np.float32)
+        self._error = np.empty(BINS, np.complex64)
+        self._certainty, self._squares = np.empty(BINS, np.float32), np.empty(BINS, np.float32)
+        self._echo_block = np.empty(2 * BLOCK, np.float32)
         self._restart()
 
     def _restart(self) -> None:
@@ -102,11 +105,9 @@ class EchoFilter:
         block[:BLOCK] = block[BLOCK:]
         block[BLOCK:] = far
         self._newest = (self._newest - 1) % self.partitions
-        spectrum = _spectrum(block)
-        power = _power(spectrum)
-        for row in (self._newest, self._newest + self.partitions):
-            self._far[row] = spectrum
-            self._far_power[row] = power
+        here, again = self._newest, self._newest + self.partitions
+        spectrum = self._far[again] = _spectrum(block, self._far[here])
+        self._far_power[again] = _power(spectrum, self._far_power[here], self._squares)
 
     def slip(self, blocks: int) -> None:
         """The near end now comes ``blocks`` later (+) or earlier (-) against the far end: shift the path,
@@ -124,14 +125,14 @@ class EchoFilter:
         view = slice(self._newest, self._newest + self.partitions)
         far, far_power = self._far[view], self._far_power[view]
         np.multiply(far, self._path, out=self._products)
-        echo = _samples(np.add.reduce(self._products))[BLOCK:]
+        echo = _samples(np.add.reduce(self._products), self._echo_block)[BLOCK:].copy()
         residual = near - echo
         np.multiply(far_power, self._variance, out=self._powers)
         missed = np.add.reduce(self._powers)
         # Parseval: the sum over 161 bins is half of that over 320, and half a block is known to be zero.
         doubt = float(np.add.reduce(missed)) / (BLOCK * BLOCK * 2)
         self._error_block[BLOCK:] = residual
-        self._correct(far, _spectrum(self._error_block), missed)
+        self._correct(far, _spectrum(self._error_block, self._error), missed)
         self._blocks += 1
         if self._blocks % TURN == 0:
             self._transit(self._blocks % (-(-self.partitions // TURN) * TURN))
@@ -143,31 +144,42 @@ class EchoFilter:
         After the correction, not before: the next prediction must not contain what is cut off here.
         """
         turn, kept = slice(first, first + TURN), TRANSITION**self.partitions
-        taps = _samples(self._path[turn])
+        path, variance = self._path[turn], self._variance[turn]
+        taps = np.fft.irfft(path)
         taps[:, BLOCK:] = 0
         taps *= kept
-        path = _spectrum(taps)
-        self._path[turn] = path
-        self._variance[turn] *= kept * kept
-        self._variance[turn] += (1 - kept * kept) * _power(path)
+        path[:] = np.fft.rfft(taps)
+        variance *= kept * kept
+        variance += (1 - kept * kept) * (path.real**2 + path.imag**2)
 
     def _correct(self, far: Complex, error: Complex, missed: Real) -> None:
         """Kalman gain and update (Enzner and Vary, section 3); the near end is the observation noise.
 
         ``_powers`` holds the variance times the far end's power, and ``missed`` its sum over the partitions.
         """
-        power = _power(error)
-        observed = np.maximum(power - 0.5 * missed, NOISE_SHARE * power)
+        power, certainty = self._certainty, self._squares  # the same memory, in turn
+        _power(error, power, certainty)
+        np.multiply(missed, 0.5, out=certainty)
+        np.subtract(power, certainty, out=certainty)
+        power *= NOISE_SHARE
+        observed = np.maximum(certainty, power, out=power)
+        observed *= 1 - NOISE_SMOOTHING
         self._noise *= NOISE_SMOOTHING
-        self._noise += (1 - NOISE_SMOOTHING) * observed
-        certainty = 1 / (missed + 2 * self._noise + REGULARISATION)
+        self._noise += observed
+        np.multiply(self._noise, 2, out=certainty)
+        certainty += missed
+        certainty += REGULARISATION
+        np.reciprocal(certainty, out=certainty)
         # conj(X)·E·P/D, taken as conj(X·conj(E)/D)·P to save a pass over the far spectra.
-        np.multiply(far, error.conj() * certainty, out=self._products)
+        np.conjugate(error, out=error)
+        error *= certainty
+        np.multiply(far, error, out=self._products)
         np.conjugate(self._products, out=self._products)
         self._products *= self._variance
         self._path += self._products
         # P·(1 - 0.5·P·|X|²/D); the 0.5 is the overlap's.
-        self._powers *= -0.5 * certainty
+        certainty *= -0.5
+        self._powers *= certainty
         self._powers += 1
         self._variance *= self._powers
 
@@ -191,14 +203,19 @@ class EchoFilter:
         self.focus = first
 
 
-def _spectrum(samples: Real) -> Complex:
+def _spectrum(samples: Real, out: Any) -> Complex:
     """numpy keeps single precision here, which its type hints do not know."""
-    return np.fft.rfft(samples).astype(np.complex64, copy=False)
+    np.fft.rfft(samples, out=out)
+    return out  # type: ignore[no-any-return]
 
 
-def _samples(spectrum: Complex) -> Real:
-    return np.fft.irfft(spectrum).astype(np.float32, copy=False)
+def _samples(spectrum: Complex, out: Any) -> Real:
+    np.fft.irfft(spectrum, out=out)
+    return out  # type: ignore[no-any-return]
 
 
-def _power(spectrum: Complex) -> Real:
-    return spectrum.real**2 + spectrum.imag**2
+def _power(spectrum: Complex, out: Real, scratch: Real) -> Real:
+    np.square(spectrum.real, out=out)
+    np.square(spectrum.imag, out=scratch)
+    out += scratch
+    return out

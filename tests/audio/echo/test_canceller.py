@@ -119,7 +119,7 @@ def test_asleep_passes_frames_as_they_are_at_no_cost() -> None:
     start = time.process_time()
     for _ in range(500):
         canceller.sent(SILENCE)
-        assert canceller.process(near) == Residual(near, False, -8.0)
+        assert canceller.process(near)[:2] == (near, False)
     asleep = time.process_time() - start
     start = time.process_time()
     for _ in range(500):
