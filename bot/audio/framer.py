@@ -1,6 +1,6 @@
 """Bytes of any length in, whole frames out."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 PCM_FRAME_BYTES = 320
 """20 ms of 16-bit PCM at 8 kHz."""
@@ -13,13 +13,12 @@ class Framer:
         self._frame_bytes = frame_bytes
         self._rest = b""
 
-    def push(self, data: bytes) -> Iterator[bytes]:
-        """The frames that ``data`` completes. Use up the iterator before the next push."""
-        if len(data) == self._frame_bytes and not self._rest:
-            yield data
-            return
+    def push(self, data: bytes) -> Sequence[bytes]:
+        """The frames that ``data`` completes."""
+        size = self._frame_bytes
+        if len(data) == size and not self._rest:
+            return (data,)
         data = self._rest + data
-        whole = len(data) - len(data) % self._frame_bytes
+        whole = len(data) - len(data) % size
         self._rest = data[whole:]
-        for start in range(0, whole, self._frame_bytes):
-            yield data[start : start + self._frame_bytes]
+        return [data[start : start + size] for start in range(0, whole, size)]

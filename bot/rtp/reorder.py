@@ -110,9 +110,9 @@ class Reorder:
         self._measure_jitter(packet.timestamp, now)
         if packet.ssrc != self._ssrc:
             return [*self._give_up(), *self._resync(packet, now)]
-        ahead = distance(packet.sequence, self._next_sequence, SEQUENCE_MODULUS)
-        if ahead == 0 and not self._waiting:
+        if packet.sequence == self._next_sequence and not self._waiting:
             return self._place(packet, 0, now)
+        ahead = distance(packet.sequence, self._next_sequence, SEQUENCE_MODULUS)
         if not -MAX_MISORDER <= ahead <= MAX_DROPOUT:
             return [*self._give_up(), *self._resync(packet, now)]
         if ahead > 0 and packet.timestamp == self._next_timestamp and not self._waiting:
@@ -209,7 +209,8 @@ class Reorder:
         if step < 0 or end > self._clock(arrival) + MAX_LEAD_SECONDS * SAMPLE_RATE:
             return self._resync(packet, arrival)  # the sender's clock has jumped
         # Numbers without time were a digit's telephone-events (RFC 4733), sent between the audio.
-        missing = min(missing, -(-step // self._ptime_samples))
+        if missing:
+            missing = min(missing, -(-step // self._ptime_samples))
         overlap = self._emitted - position
         if overlap >= samples > 0 and self._stays_late(end, arrival):
             return self._resync(packet, arrival)
