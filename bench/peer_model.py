@@ -249,7 +249,8 @@ async def serve(talk: Talk) -> None:
         reply(seen.report() if json.loads(line)["do"] == "end" else {})
 
     loop.add_reader(sys.stdin, command)
-    await over
+    while not over.done():  # uvloop 0.23 begins no TLS handshake while its loop has no timer
+        await asyncio.wait([over], timeout=0.5)
 
 
 if __name__ == "__main__":

@@ -19,16 +19,24 @@ FLOOR = Setup("floor", under_test="floor")
 
 def measure(calls: int, windows: int, seconds: float) -> list[float]:
     """CPU time of the bot over that of the floor, for each window."""
-    ratios = []
+    return [bot_s / floor_s for bot_s, floor_s in side_by_side(LEAN, FLOOR, calls, windows, seconds)]
+
+
+def side_by_side(
+    one: Setup, other: Setup, calls: int, windows: int, seconds: float
+) -> list[tuple[float, float]]:
+    """CPU seconds of both in each window, while both talk."""
+    found = []
     with ExitStack() as stack:
-        bot, floor = stack.enter_context(World(LEAN)), stack.enter_context(World(FLOOR))
-        for world in (bot, floor):
+        worlds = [stack.enter_context(World(setup)) for setup in (one, other)]
+        for world in worlds:
             world.grow(calls)
         for _ in range(windows):
-            bot_s, floor_s = bot.tested.cpu_s(), floor.tested.cpu_s()
+            before = [world.tested.cpu_s() for world in worlds]
             time.sleep(seconds)
-            ratios.append((bot.tested.cpu_s() - bot_s) / (floor.tested.cpu_s() - floor_s))
-    return ratios
+            first_s, second_s = (w.tested.cpu_s() - b for w, b in zip(worlds, before, strict=True))
+            found.append((first_s, second_s))
+    return found
 
 
 def check() -> int:

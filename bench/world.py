@@ -10,6 +10,7 @@ import random
 import resource
 import shutil
 import socket
+import subprocess
 import tempfile
 import time
 import urllib.request
@@ -45,6 +46,9 @@ class Setup:
     talk: Talk = "half"
     canceller: bool = False
     audio_format: Literal["pcm16", "g711_ulaw"] = "pcm16"
+    recording: bool = False
+    engine: Literal["webrtc", "silero"] = "webrtc"
+    tls: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,8 @@ class World:
             self.folder = Path(tempfile.mkdtemp(prefix="voicebot-bench-"))
             stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
             self.callers, self.callers_port = self._peer(stack, "callers", self.setup.talk)
-            self.model, self.model_port = self._peer(stack, "model", self.setup.talk)
+            certificate = make_certificate(self.folder) if self.setup.tls else ()
+            self.model, self.model_port = self._peer(stack, "model", self.setup.talk, *map(str, certificate))
             if self.setup.under_test == "floor":
                 self.tested = stack.enter_context(
                     Child(
@@ -157,8 +162,8 @@ class World:
 
     # ------------------------------------------------------------------ inside
 
-    def _peer(self, stack: ExitStack, name: str, argument: str) -> tuple[Child, int]:
-        child = Child(name, ["-m", f"bench.peer_{name}", argument], self.folder / f"{name}.log")
+    def _peer(self, stack: ExitStack, name: str, *arguments: str) -> tuple[Child, int]:
+        child = Child(name, ["-m", f"bench.peer_{name}", *arguments], self.folder / f"{name}.log")
         stack.enter_context(child)
         port: int = child.answer(READY_S)["port"]
         return child, port
@@ -196,18 +201,44 @@ def start_bot(setup: Setup, folder: Path, ari: dict[str, str], model_port: int, 
         "media": {"rtp": {"ports": f"{first}-{first + RTP_PORTS - 1}"}},
         "openai": {
             "api_key": "bench",
-            "base_url": f"ws://127.0.0.1:{model_port}/v1/realtime",
+            "base_url": f"{'wss' if setup.tls else 'ws'}://127.0.0.1:{model_port}/v1/realtime",
             "audio_format": setup.audio_format,
         },
         "echo": {"canceller": setup.canceller},
         "calls": {"max_calls": RTP_PORTS // 2},
         "agents": {"default": {"instructions": "{caller_number}", "greeting": "Hello."}},
-        "records": {"database": str(folder / "calls.sqlite")},
+        "records": {
+            "database": str(folder / "calls.sqlite"),
+            **({"recordings": str(folder / "recordings")} if setup.recording else {}),
+        },
+        "vad": {"engine": setup.engine},
         "web": {"port": web_port},
     }
+    trust = {"SSL_CERT_FILE": str(folder / "certificate.pem")} if setup.tls else {}
     config = folder / "config.yaml"
     config.write_text(yaml.safe_dump(settings))
-    return Child("bot", ["-m", "bot", "run", "--config", str(config)], folder / "bot.log", tested=True)
+    run = ["-m", "bot", "run", "--config", str(config)]
+    return Child("bot", run, folder / "bot.log", trust, tested=True)
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """Of 127.0.0.1, for an hour or so: certificate and key."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "1"]
+    new = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        str(key),
+        "-out",
+        str(certificate),
+    ]
+    subprocess.run([*new, *subject], check=True, capture_output=True)
+    return certificate, key
 
 
 def wait_ready(bot: Child, web_port: int) -> None:
