@@ -14,14 +14,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """``passed``: whether ``measured`` keeps ``bound``; ``None`` where there is no bound and the figure is
-    only told.
+    """``passed``: whether ``measured`` keeps ``bound``; ``None`` where there is none and the figure is only
+    told, or where it could not be measured here.
     """
 
     what: str
     measured: str
     bound: str
     passed: bool | None
+
+    @property
+    def unmeasured(self) -> bool:
+        return self.passed is None and bool(self.bound)
 
 
 #: ``quick`` → the rows that were measured.
