@@ -167,7 +167,7 @@ def early_rows(quick: bool) -> list[Row]:
 
 def changing_rows(quick: bool) -> list[Row]:
     """The room, or the delay, is another one every 15 s; or the phone's clock is off."""
-    count = 2 if quick else 8
+    count = 2 if quick else 6
     voices = [speeches(voice) for voice in range(1 if quick else 3)]
     rows = []
     for name, line in list(CHANGING.items())[: 1 if quick else None]:
