@@ -47,7 +47,8 @@ def measure(name: str, rows: Measure, quick: bool) -> list[Row]:
     try:
         found = rows(quick)
     except Exception as error:
-        found = [Row(name, f"could not be measured: {str(error).splitlines()[:1]}", "", False)]
+        why = next(iter(str(error).splitlines()), type(error).__name__)
+        found = [Row(name, f"could not be measured: {why}", "", False)]
         traceback.print_exc()
     tell(f"{name}: {time.monotonic() - began:.0f} s")
     return found

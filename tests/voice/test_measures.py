@@ -10,7 +10,11 @@ import pytest
 from bench.voice import table
 from bench.voice.row import Row
 from bench.voice.rows_clock import Turn, apart
+from bench.voice.rows_turns import given_ms
+from bench.voice.stage import Said
+from bench.voice.talk import FIRST_MARK, MARK_HZ
 from bench.voice.words import Heard, interval, plain, row, wrong
+from bot.audio.g711 import ULAW
 from tests.e2e.proxy import Impairment, Spoiler
 
 SAID = tuple(f"sentence {n % 40}" for n in range(120))
@@ -68,6 +72,23 @@ def test_silence_too_much_is_a_shift(added: int, stall_ms: int) -> None:
     assert max(found.shifts) == pytest.approx(added / 8)
     assert found.closed == [345.0]
     assert set(found.open) == {100.0}
+
+
+def test_a_fade_counts_by_its_length_for_the_response_before_it() -> None:
+    t = np.arange(160) / 8000
+    voices = [
+        ULAW.encode((3000 * np.sin(2 * np.pi * MARK_HZ * (FIRST_MARK + mark) * t)).astype("<i2").tobytes())
+        for mark in range(2)
+    ]
+    fade = voices[1][:40] + ULAW.silence * 120
+    frames = [Said(0.0, payload) for payload in (voices[0], voices[0], fade, voices[1], fade)]
+    assert (given_ms(frames, 0), given_ms(frames, 1)) == (45, 25)
+
+
+def test_a_row_with_a_bound_that_was_not_measured_is_not_told() -> None:
+    row = Row("PESQ", "not measured: no package", "≥ 4.2", None)
+    assert row.unmeasured and table.mark(row) == table.UNMEASURED
+    assert not Row("delay", "20 ms", "", None).unmeasured
 
 
 def test_the_table_keeps_what_was_not_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
