@@ -67,9 +67,9 @@ def to_model(
     def measure(quick: bool) -> list[Row]:
         plan = QUICK if quick else FULL
         recorded = _recorded(plan, at_model, ("lost", "late"), from_phone=from_phone, to_bot=to_bot)
-        few = slice(None, None, 2 if points > CLEAN_POINTS else 1)  # a wide bound needs fewer hearings
-        path = hearings(_words(plan), recorded.sounds, MODEL_HZ, what, LEADS_S[few])
-        source = together(_source(plan)[few])
+        every = 2 if points > CLEAN_POINTS else 1  # a wide bound needs fewer hearings
+        path = hearings(_words(plan), recorded.sounds, MODEL_HZ, what, LEADS_S[::every])
+        source = together(_source(plan)[::every])
         return [row(what + recorded.note, together(path), source, points, quick=quick)]
 
     return measure
