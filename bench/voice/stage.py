@@ -126,7 +126,8 @@ class Taken:
         if not says.any():
             return 0
         first = int(np.flatnonzero(says)[0])
-        match, at = likeness(says[first : first + RATE_HZ], sent)
+        # He says the same again later, and perhaps louder.
+        match, at = likeness(says[first : first + RATE_HZ], sent[: first + (LATE_S + 1) * RATE_HZ])
         if match < ALIKE:
             raise HarnessError("the phone has not sent what it was to say")
         return at - first
