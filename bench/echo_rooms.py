@@ -118,7 +118,7 @@ def _caller(
             frame += 5
             continue
         sort = "cough" if kind == "cough" else ("backchannel" if rng.random() < 1 / 3 else "words")
-        sound = _cough(rng) if sort == "cough" else _utterance(rng, corpus, who, sort)
+        sound = cough(rng) if sort == "cough" else _utterance(rng, corpus, who, sort)
         sound = sound[: count - frame * FRAME]
         level = rng.uniform(-20, -6)
         voice[frame * FRAME : frame * FRAME + len(sound)] += sound * 10 ** (level / 20)
@@ -133,7 +133,7 @@ def _utterance(rng: np.random.Generator, corpus: Corpus, who: int, sort: str) ->
     return lines[rng.integers(len(lines))]
 
 
-def _cough(rng: np.random.Generator) -> Signal:
+def cough(rng: np.random.Generator) -> Signal:
     """One to three bursts of low-passed noise, 120–250 ms each, with a sharp start."""
     bursts = []
     for _ in range(rng.integers(1, 4)):

@@ -1,9 +1,10 @@
-"""Mutated events of the model and of Asterisk through the rooms that read them: nothing but ProtocolError
-may be raised, nothing may grow.
+"""Mutated events of the model and of Asterisk through the rooms that read them, those of the model through a
+whole talk as well: nothing but ProtocolError may be raised, nothing may grow.
 
 python -m bench.fuzz_events [count, default 1,000,000] [seed]
 """
 
+import asyncio
 import json
 import random
 import sys
@@ -12,18 +13,36 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bench.child import rss_bytes
-from bench.fuzz_rtp import GROWN_BYTES
+from bench.fuzz_rtp import GROWN_BYTES, new_uplink
 from bench.peer_ari import APP, NOW, bridge, channel
 from bot.ari.events import parse_event
+from bot.audio.g711 import ULAW
+from bot.call.conversation import Conversation, Script
+from bot.call.downlink import Downlink
+from bot.call.idle import IdleParams
+from bot.call.journal import Journal
+from bot.call.tape import MessageParams
+from bot.call.turns import Input, State
+from bot.config.settings import Farewell, Logging
 from bot.errors import ProtocolError
+from bot.log import configure
 from bot.realtime.dialects import SessionRequest
 from bot.realtime.events import Event, FunctionCall
 from bot.realtime.session import RealtimeSession
+from bot.rtp.sender import RtpSender
+from bot.tools.hangup import HangupCall
+from bot.tools.registry import ToolRegistry
+from tests.fakes.nobody import NoDesk
+from tests.fakes.realtime_model import FakeModel
 
 Json = dict[str, Any]
 
 SESSION_EVENTS = 20_000
 """What a session remembers of its items ends with it; this many is an hour of talk."""
+TALK_EVENTS = 1_000
+"""The same of what a talk remembers for its record."""
+TICK_S, TICK_EVERY = 0.02, 3
+VOICE = (Input.SPEECH, Input.SPEECH, Input.COMMIT, Input.QUIET)
 ODD: tuple[Any, ...] = (
     None,
     True,
@@ -149,8 +168,9 @@ def _with_odd_fields(event: Json, rng: random.Random) -> Json:
 
 
 def through_model_session(rng: random.Random) -> Callable[[bytes], None]:
-    """What one message makes a call do: read it, answer, cut, ask."""
+    """What one message makes a call do: read it, answer, cut, ask; and take turns."""
     sessions = [new_session()]
+    talk = Talk(rng)
     count = 0
 
     def receive(message: bytes) -> None:
@@ -165,8 +185,76 @@ def through_model_session(rng: random.Random) -> Callable[[bytes], None]:
         if (item_id := getattr(event, "item_id", None)) is not None:
             session.truncate(item_id, rng.randrange(200))
         session.due()
+        if event is not None:
+            talk.take(event)
 
     return receive
+
+
+class Deaf(FakeModel):
+    """Told as much as any, of which nothing is asked here."""
+
+    def append(self, audio: bytes) -> None:
+        pass
+
+
+class Talk:
+    """One talk after another, whose caller interrupts at random; time passes by 20 ms every few events."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.now = 100.0
+        self._rng = rng
+        self._events = 0
+        self._talk = self._new()
+
+    def take(self, event: Event) -> None:
+        if self._events >= TALK_EVENTS or self._talk.turns.state is State.ENDED:
+            self._events, self._talk = 0, self._new()
+        self._events += 1
+        self._talk.on_model(event)
+        if self._events % TICK_EVERY == 0:
+            self.now += TICK_S
+            self._uplink.on_voice(self._rng.choice(VOICE))
+            self._talk.tick(self.now)
+
+    def _new(self) -> Conversation:
+        script = Script(
+            instructions="",
+            greeting="",
+            farewell=Farewell(),
+            interruptible=True,
+            protect_greeting=False,
+            idle=IdleParams(),
+            message=MessageParams(silence_s=2, max_s=10),
+        )
+        self._uplink = new_uplink()
+        talk = Conversation(
+            script,
+            Deaf(),
+            self._uplink,
+            Downlink(ULAW, None, RtpSender(0, ssrc=2, sequence=0, timestamp=0)),
+            ToolRegistry([HangupCall()]),
+            Journal(began=self.now),
+            NoDesk(),
+            call_id="fuzz",
+            clock=lambda: self.now,
+            spawn=asyncio.run,
+            send_packet=lambda packet: None,
+            send_digits=_no_digits,
+            on_message=lambda taken: None,
+            on_end=lambda departure: None,
+        )
+        talk.take_line()
+        talk.start_media()
+        return talk
+
+
+async def _no_digits(digits: str, tone_ms: int) -> None: ...
+
+
+def hush() -> None:
+    """A talk would log every odd thing that it is told."""
+    configure(Logging(level="ERROR"))
 
 
 def new_session() -> RealtimeSession:
@@ -208,6 +296,7 @@ def fuzz(room: str, count: int, seed: int = 0) -> dict[str, int]:
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    hush()
     for room in ROOMS:
         began = time.perf_counter()
         result = fuzz(room, count, seed)

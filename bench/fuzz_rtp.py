@@ -1,4 +1,5 @@
-"""Mutated RTP datagrams through parse and reorder: nothing but RtpError may be raised, nothing may grow.
+"""Mutated RTP datagrams through the whole uplink (parse, reorder, conceal, VAD, gate, resample): nothing may
+be raised, nothing may grow, and the model's clock stays with ours.
 
 python -m bench.fuzz_rtp [count, default 10,000,000] [seed]
 """
@@ -8,11 +9,19 @@ import sys
 import time
 
 from bench.child import rss_bytes
-from bot.errors import RtpError
-from bot.rtp.packet import RtpPacket, pack, parse
-from bot.rtp.reorder import MAX_MISORDER, Gap, Reorder
+from bot.audio.g711 import ULAW
+from bot.audio.gate import HELD_FRAMES
+from bot.audio.vad import VadParams
+from bot.call.barge_in import BargeInParams
+from bot.call.uplink import Uplink, UplinkParams
+from bot.rtp.packet import RtpPacket, pack
+from bot.rtp.reorder import MAX_MISORDER
 
 TICK = 0.02
+BYTES_PER_S = 2 * 24000
+TALK_S = 2.0
+"""A turn of the agent's, or of the caller's."""
+VOICES = [random.Random(n).randbytes(160) for n in range(16)]
 GROWN_BYTES = 4 * 2**20
 """Resident memory breathes by this much; one byte kept of each datagram would be more."""
 
@@ -38,27 +47,43 @@ def mutate(datagram: bytes, rng: random.Random) -> bytes:
 def fuzz(count: int, seed: int = 0) -> dict[str, int]:
     """Raises AssertionError when a bound is broken; returns counts for the report."""
     rng = random.Random(seed)
-    reorder = Reorder()
-    reorder.start(0.0)
-    now, emitted, refused, heap = 0.0, 0, 0, 0
+    uplink = new_uplink()
+    now, emitted, heap = 0.0, 0, 0
     for n in range(count):
-        rtp = RtpPacket(0, False, n % 2**16, n * 160 % 2**32, 1, b"\xff" * 160)
-        try:
-            packet = parse(mutate(pack(rtp), rng))
-            pieces = reorder.push(packet, now + rng.random() * TICK)
-        except RtpError:
-            refused += 1
-            pieces = []
+        rtp = RtpPacket(0, False, n % 2**16, n * 160 % 2**32, 1, rng.choice(VOICES))
+        emitted += len(uplink.datagram(mutate(pack(rtp), rng), now + rng.random() * TICK))
         now += TICK
-        pieces += reorder.poll(now)
-        emitted += sum(piece.samples if isinstance(piece, Gap) else len(piece) for piece in pieces)
-        assert -2 * 8000 <= emitted - now * 8000 <= (2 + now * 500e-6) * 8000, (n, emitted, now)
-        assert len(reorder._waiting) <= MAX_MISORDER + 1
+        if n % round(TALK_S / TICK) == 0:
+            take_turns(uplink, rng)
+        emitted += len(uplink.tick(now))
+        behind_s = now - emitted / BYTES_PER_S
+        assert -2 - now * 500e-6 <= behind_s <= 2 + TICK * HELD_FRAMES, (n, emitted, now)
+        assert len(uplink.reorder._waiting) <= MAX_MISORDER + 1
         if n == count // 10:
             heap = rss_bytes("self")
     grown = rss_bytes("self") - heap
     assert grown < GROWN_BYTES, f"{grown} bytes more than after a tenth of the run"
-    return {"datagrams": count, "refused": refused, "resyncs": reorder.stats.resyncs, "grown_bytes": grown}
+    resyncs = uplink.reorder.stats.resyncs
+    return {"datagrams": count, "refused": uplink.bad, "resyncs": resyncs, "grown_bytes": grown}
+
+
+def new_uplink() -> Uplink:
+    """Without the canceller, which sees none of the datagrams' fields."""
+    uplink = Uplink(UplinkParams(ULAW, None, 40, VadParams(), BargeInParams()))
+    uplink.start(0.0)
+    return uplink
+
+
+def take_turns(uplink: Uplink, rng: random.Random) -> None:
+    """What the turns of a talk do to an uplink."""
+    audible = rng.random() < 0.5
+    uplink.listen_over_agent(audible)
+    if not audible:
+        uplink.open_gate()
+    elif rng.random() < 0.5:
+        uplink.close_gate()
+    else:
+        uplink.hold_gate()
 
 
 def main() -> None:

@@ -14,14 +14,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """``passed``: whether ``measured`` keeps ``bound``; ``None`` where there is no bound and the figure is
-    only told.
+    """``passed``: whether ``measured`` keeps ``bound``; ``None`` where there is none and the figure is only
+    told, or where it could not be measured here.
     """
 
     what: str
     measured: str
     bound: str
     passed: bool | None
+
+    @property
+    def unmeasured(self) -> bool:
+        return self.passed is None and bool(self.bound)
 
 
 #: ``quick`` → the rows that were measured.
@@ -43,7 +47,8 @@ def measure(name: str, rows: Measure, quick: bool) -> list[Row]:
     try:
         found = rows(quick)
     except Exception as error:
-        found = [Row(name, f"could not be measured: {str(error).splitlines()[:1]}", "", False)]
+        why = next(iter(str(error).splitlines()), type(error).__name__)
+        found = [Row(name, f"could not be measured: {why}", "", False)]
         traceback.print_exc()
     tell(f"{name}: {time.monotonic() - began:.0f} s")
     return found

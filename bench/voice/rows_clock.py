@@ -2,8 +2,9 @@
 
 The model's clock counts the samples that it was given; the caller's is the time that passes. *Shift*: where a
 second of the caller's voice lies in the model's audio, against when it left the phone; silence too much or
-too little moves it. *Behind*: how much less the model has been given than has passed, by the mean of a
-second against the median of all seconds with the gate open.
+too little moves it. *Behind*: how much less the model has been given than has passed, by the least of a
+second (what comes late and is made up for counts for nothing) against the median of all seconds with the
+gate open.
 """
 
 import random
@@ -11,12 +12,14 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.voice.line import Call, Line
+from bench.voice.machine import PACER_LATE, Busy, check_clean
 from bench.voice.model import MODEL_SILENCE_MS
 from bench.voice.row import Measure, Row, tell
 from bench.voice.speech import MODEL_HZ, PHONE_HZ, corpus, track
@@ -42,45 +45,55 @@ TICK_S, FRAME = 0.02, 160
 REACH = 2400
 """Samples; how far a shift is looked for."""
 ALIKE = 0.5
-"""A second that the gate kept back, or that lost much, is not found again."""
+"""A second that lost much is not found again."""
+FOUND = 0.8
+HEAD_S = 15
+STALL_S = 3.0
+QUICK_MARGIN_MS = 40.0
 
 
 class Turn(NamedTuple):
-    """When the agent talks, in seconds since the caller began."""
+    """When the agent talks, in seconds since the caller's first packet."""
 
     begin_s: float
     end_s: float
 
 
 class Apart(NamedTuple):
-    """How far apart the clocks were, in milliseconds: in each second, and during each turn of the agent's.
-    Seconds in which the gate moves do not count.
+    """How far apart the clocks were, in milliseconds: in each second that was found again of the ``sought``
+    ones with the gate open, and during each turn of the agent's. Seconds in which the gate moves do not
+    count.
     """
 
     shifts: list[float]
+    sought: int
     open: list[float]
     closed: list[float]
 
-    def rows(self, what: str) -> list[Row]:
-        """Three lines of the table."""
-        shift = max(self.shifts, key=abs)
+    def rows(self, what: str, *, quick: bool = False) -> list[Row]:
+        """Three lines of the table. A short run judges what is usual, with a margin for a machine that runs
+        other tests."""
+        share = len(self.shifts) / max(1, self.sought)
+        worst = max(self.shifts, key=abs, default=float("inf"))
         fifth = max(1, len(self.open) // 5)
         drift = float(np.mean(self.open[-fifth:]) - np.mean(self.open[:fifth]))
-        behind = max(self.closed) - float(np.median(self.open))
+        behind = np.array(self.closed) - float(np.median(self.open))
+        shift, closed, margin = worst, float(behind.max()), 0.0
+        if quick:
+            shift = float(np.median(self.shifts or [worst]))
+            closed, margin = float(np.median(behind)), QUICK_MARGIN_MS
+        within, most = OPEN_MS + margin, CLOSED_MS + margin
         return [
-            Row(f"{what}: shift", f"{shift:+.1f} ms", f"within {OPEN_MS:g} ms", abs(shift) <= OPEN_MS),
             Row(
-                f"{what}: later at the end",
-                f"{drift:+.1f} ms",
-                f"within {OPEN_MS:g} ms",
-                abs(drift) <= OPEN_MS,
+                f"{what}: shift",
+                f"{shift:+.1f} ms, {len(self.shifts)} of {self.sought} open seconds found",
+                f"within {within:g} ms, ≥ {FOUND:.0%} found",
+                abs(shift) <= within and share >= FOUND,
             ),
             Row(
-                f"{what}: behind, gate closed",
-                f"{behind:.0f} ms",
-                f"≤ {CLOSED_MS:g} ms",
-                behind <= CLOSED_MS,
+                f"{what}: later at the end", f"{drift:+.1f} ms", f"within {within:g} ms", abs(drift) <= within
             ),
+            Row(f"{what}: behind, gate closed", f"{closed:.0f} ms", f"≤ {most:g} ms", closed <= most),
         ]
 
 
@@ -94,34 +107,49 @@ def apart(
     """``behind_ms``: what was read in each second; ``caller`` and ``model``: all audio, 8 kHz; ``late_ms``:
     by how much the phone itself was late with each of its packets.
     """
-    means = {second: float(np.mean(values)) for second, values in sorted(behind_ms.items())}
-    during = [[v for n, v in means.items() if turn.begin_s + 1 <= n <= turn.end_s - 2] for turn in turns]
+    least = {second: min(values) for second, values in sorted(behind_ms.items())}
+    during = [[v for n, v in least.items() if turn.begin_s + 1 <= n <= turn.end_s - 2] for turn in turns]
     closed = [float(np.mean(values)) for values in during if values]
-    opened = [
-        v
-        for n, v in means.items()
-        if n >= SETTLE_S and not any(t.begin_s - 2 <= n <= t.end_s + 1 for t in turns)
-    ]
-    return Apart(_shifts(caller, model, late_ms), opened, closed)
+    opened = [v for n, v in least.items() if _open(n, turns)]
+    shifts, sought = _shifts(caller, model, late_ms, turns)
+    return Apart(shifts, sought, opened, closed)
 
 
-def _shifts(caller: Pcm, model: Pcm, late_ms: NDArray[np.float64]) -> list[float]:
-    """Of each second of the caller's that the model was given."""
+def _open(second: int, turns: Sequence[Turn]) -> bool:
+    return second >= SETTLE_S and not any(t.begin_s - 2 <= second <= t.end_s + 1 for t in turns)
+
+
+def _shifts(
+    caller: Pcm, model: Pcm, late_ms: NDArray[np.float64], turns: Sequence[Turn]
+) -> tuple[list[float], int]:
+    """Of each second of the caller's that the model was given; and how many it should have been given."""
     begin = int(SETTLE_S) * PHONE_HZ
     head = caller[begin : begin + 4 * PHONE_HZ]
-    base = likeness(head, model)[1] - begin
-    own_base = float(np.median(late_ms[begin // FRAME : (begin + len(head)) // FRAME]))
-    found = []
+    base = likeness(head, model[: HEAD_S * PHONE_HZ])[1] - begin  # the caller repeats himself after that
+    own = _least_around(late_ms)
+    own_base = float(np.median(own[begin // FRAME : (begin + len(head)) // FRAME]))
+    found, sought = [], 0
     for at in range(begin, len(caller) - 2 * PHONE_HZ, PHONE_HZ):
         piece = caller[at : at + PHONE_HZ]
         window = model[max(0, at + base - REACH) : at + base + PHONE_HZ + REACH]
         if level_dbfs(piece) < AUDIBLE_DBFS or len(window) < PHONE_HZ + 2 * REACH:
             continue
+        if not _open(at // PHONE_HZ, turns):
+            continue
+        sought += 1
         score, place = likeness(piece, window)
         if score > ALIKE:
-            own = float(np.median(late_ms[at // FRAME : (at + PHONE_HZ) // FRAME])) - own_base
-            found.append((place - REACH) * 1000 / PHONE_HZ - own)
-    return found
+            moved = float(np.median(own[at // FRAME : (at + PHONE_HZ) // FRAME])) - own_base
+            found.append((place - REACH) * 1000 / PHONE_HZ - moved)
+    return found, sought
+
+
+def _least_around(late_ms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of the seconds around each packet: a phone that stalls and catches up has not moved its clock."""
+    reach = round(STALL_S / TICK_S)
+    padded = np.pad(late_ms, reach, constant_values=np.inf)
+    least: NDArray[np.float64] = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1).min(axis=1)
+    return least
 
 
 # ---------------------------------------------------------------------- real calls
@@ -129,19 +157,29 @@ def _shifts(caller: Pcm, model: Pcm, late_ms: NDArray[np.float64]) -> list[float
 
 def real_clock(quick: bool) -> list[Row]:
     """A call on a clean line and one on a bad line, side by side, for ten minutes."""
-    seconds = 14 if quick else 600
+    seconds = 26 if quick else 600
     rows = []
     with ThreadPoolExecutor(2) as pool:
         lines = {"clean line": CLEAN, "bad line": BAD}
         running = {name: pool.submit(_call, rule, seconds) for name, rule in lines.items()}
         for name, future in running.items():
-            rows += future.result().rows(f"clock, {seconds} s, {name}")
+            clocks, busy = future.result()
+            for row in clocks.rows(f"clock, {seconds} s, {name}", quick=quick):
+                rows.append(row if row.passed else replace(row, measured=row.measured + busy))
     return rows
 
 
-def _call(rule: Impairment, seconds: int) -> Apart:
-    with Line(from_phone=rule, barge_in={"enabled": False}) as line, line.call() as call:
-        return _held(call, seconds)
+def _call(rule: Impairment, seconds: int) -> tuple[Apart, str]:
+    """How far apart the clocks were, and, if so, that the machine was busy."""
+    with Line(from_phone=rule, barge_in={"enabled": False}) as line:
+        line.bot.metric(PACER_LATE)  # reading it begins a new one
+        with line.call() as call:
+            clocks = _held(call, seconds)
+        try:
+            check_clean(line.bot, line.rows, ("late",) if rule == CLEAN else ())
+        except Busy as busy:
+            return clocks, f"; {busy}"
+    return clocks, ""
 
 
 def _held(call: Call, seconds: int) -> Apart:
@@ -150,19 +188,21 @@ def _held(call: Call, seconds: int) -> Apart:
     call.phone.say(np.tile(said.phone, 1 + seconds * PHONE_HZ // len(said.phone)), wait=False)
     began = time.monotonic()
     agent = np.tile(said.model, 2)[: round(AGENT_S * MODEL_HZ)].tobytes()
-    turns = []
+    spoke = []
     while time.monotonic() - began + AGENT_EVERY_S <= seconds:
         time.sleep(AGENT_EVERY_S - AGENT_S)
-        turns.append(Turn(time.monotonic() - began, time.monotonic() - began + AGENT_S))
+        spoke.append(time.monotonic())
         call.session.say(agent)
         time.sleep(AGENT_S)
         tell(f"{time.monotonic() - began:.0f} of {seconds} s on the line")
     time.sleep(SETTLE_S)
     trace = call.phone.trace()
     sent = np.array([p.time for p in trace.packets if p.from_phone and not p.rtcp])
+    turns = [Turn(at - sent[0], at - sent[0] + AGENT_S) for at in spoke]
     behind = defaultdict(list)
     for when, samples in call.session.arrivals:
-        behind[int(when - began)].append((when - sent[0]) * 1000 - samples * 1000 / MODEL_HZ)
+        passed_s = when - sent[0]
+        behind[int(passed_s)].append(passed_s * 1000 - samples * 1000 / MODEL_HZ)
     late_ms = (sent - sent[0] - TICK_S * np.arange(len(sent))) * 1000
     received = np.frombuffer(bytes(call.session.received), "<i2")
     return apart(behind, turns, trace.in_order(from_phone=True), received[::3], late_ms)
@@ -201,7 +241,7 @@ def _virtual(skew: float, seconds: int) -> Apart:
         while arrivals and arrivals[0][0] <= now:
             when, datagram = arrivals.popleft()
             got += uplink.datagram(datagram, when)
-            caller_ms = when * (1 + skew) // TICK_S * TICK_S * 1000
+            caller_ms = when * (1 + skew) * 1000
             behind[int(when)].append(caller_ms - len(got) / 2 * 1000 / MODEL_HZ)
         got += uplink.tick(now)
     return apart(behind, turns, noise, np.frombuffer(bytes(got), "<i2")[::3], np.zeros(len(noise) // FRAME))

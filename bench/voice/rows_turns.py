@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from bench.echo_rooms import Line, Room
+from bench.echo_rooms import Line, Room, Signal
 from bench.voice.agent import Session, Speech
 from bench.voice.row import Measure, Row, tell
 from bench.voice.stage import FRAME, SILENCE, WIDTH, Plan, Said, Stage, Taken
@@ -26,11 +26,18 @@ from bench.voice.talk import (
     speeches,
     talking,
 )
-from bench.voice.wire import Wire
+from bench.voice.wire import Left, Wire
+from bot.audio.g711 import ULAW
 from tests.e2e.sound import RATE_HZ, decode, likeness
 
 QUIET_LINE = Line(echo_db=None)
 SUSPECT_MS, EVENT_MS, TRUNCATION_MS = 300, 20, 40
+COMMITTED, EVENTS = 0.96, 0.8
+BACK_MS = 1000
+NO_GAP_S = (0.0, 0.05)
+"""Between what the agent says: a try should not fall into it."""
+FADED = ULAW.silence * 40
+"""Nothing of a voice that has a little noise of its own: in a frame that has it, the voice fades."""
 AFTER_CUT_S = 2.5
 """A new response begins so long after the old one was cut off."""
 WAIT_S = 1.5
@@ -41,7 +48,17 @@ LEARNT_S = 9.0
 
 def room(number: int, line: Line) -> Callable[[], Room]:
     """Call ``number``'s room; its agent has the voice that ``talking`` gives him."""
-    return lambda: Room(np.random.default_rng(number), line, agent_voice(number % 3))
+    kind = SkewedRoom if line.skew_ppm else Room
+    return lambda: kind(np.random.default_rng(number), line, agent_voice(number % 3))
+
+
+class SkewedRoom(Room):
+    """The phone's clock is off: what comes back comes later and later."""
+
+    def _echo(self, start: int, count: int) -> Signal:
+        whole, part = divmod(self._near * self._line.skew_ppm * 1e-6, 1)
+        sooner, later = (super(SkewedRoom, self)._echo(start - int(whole) - n, count) for n in (0, 1))
+        return sooner * (1 - part) + later * part
 
 
 def plan_tries(
@@ -64,40 +81,49 @@ def plan_tries(
 
 
 def interruption_rows(quick: bool) -> list[Row]:
-    """100 interruptions; each response of the agent carries a tone of its own."""
-    count = 2 if quick else 20
+    """100 interruptions and a few to spare; each response of the agent carries a tone of its own."""
+    count, least = (2, 8) if quick else (21, 95)
     voices = [speeches(voice, marked=True) for voice in range(1 if quick else 3)]
     plans, tries = zip(*(plan_tries(n, caller_lines(n, n), count) for n in range(WIDTH)), strict=True)
     with Stage() as stage:
-        taken = stage.calls(talking(voices, after_cut_s=AFTER_CUT_S), plans)
-    found = [(call, one) for call, said in zip(taken, tries, strict=True) for one in said]
+        taken = stage.calls(talking(voices, after_cut_s=AFTER_CUT_S, gap_s=NO_GAP_S), plans)
+    found = spoken_over(taken, tries)
     silent_ms = [silence_ms(call, one) for call, one in found]
     wrong_ms = [wrong for call in taken for wrong in truncations_ms(call)]
-    old = [stale_frames(call) for call in taken]
+    stale_ms = sum(stale_frames(call) for call in taken) * 20
     cuts = sum(len(call.session.cuts) for call in taken)
+    enough = 0.8 if quick else COMMITTED
     p50, p95 = np.percentile(silent_ms, [50, 95], method="higher")
     judged, which = (p50, "p50") if quick else (p95, "p95")
-    worst = max(wrong_ms, key=abs)
-    stale_ms = sum(old) * 20
     return [
         Row(
             f"caller's speech onset → agent silent at the caller's ear, {len(found)} times",
-            f"p50 {p50:.0f}, p95 {p95:.0f} ms; {cuts} of them committed",
-            f"{which} ≤ {SUSPECT_MS} ms",
-            bool(judged <= SUSPECT_MS),
+            f"p50 {p50:.0f}, p95 {p95:.0f} ms",
+            f"{which} ≤ {SUSPECT_MS} ms, ≥ {least} times",
+            bool(judged <= SUSPECT_MS and len(found) >= least),
         ),
         Row(
             f"`audio_end_ms` against what the caller heard of the item, {len(wrong_ms)} items",
             f"{min(wrong_ms):+.0f} to {max(wrong_ms):+.0f} ms",
             f"within {TRUNCATION_MS} ms",
-            abs(worst) <= TRUNCATION_MS,
+            abs(max(wrong_ms, key=abs)) <= TRUNCATION_MS,
         ),
         Row(
-            f"agent audio of the old response at the caller after a commit, {cuts} commits",
-            f"{stale_ms} ms",
-            "0 ms",
-            stale_ms == 0 and cuts > 0,
+            f"agent audio of the old response at the caller after a commit, {len(found)} interruptions",
+            f"{stale_ms} ms after {cuts} commits",
+            f"0 ms, ≥ {enough:.0%} committed",
+            stale_ms == 0 and cuts >= enough * len(found),
         ),
+    ]
+
+
+def spoken_over(taken: Sequence[Taken], tries: Sequence[Sequence[Try]]) -> list[tuple[Taken, Try]]:
+    """The tries that fell upon an agent who was speaking."""
+    return [
+        (call, one)
+        for call, said in zip(taken, tries, strict=True)
+        for one in said
+        if call.agent(call.moment(one.begin) - 0.1, call.moment(one.begin))
     ]
 
 
@@ -112,9 +138,20 @@ def truncations_ms(call: Taken) -> list[float]:
     marks = {spoken.item_id: (spoken.time, spoken.speech.mark) for spoken in call.session.spoken}
     for cut in call.session.cuts:
         began, mark = marks[cut.item_id]
-        given = [frame for frame in call.agent(began, cut.time + 0.2) if _mark(frame) == mark]
-        wrong.append(cut.audio_end_ms - 20.0 * len(given))
+        wrong.append(cut.audio_end_ms - given_ms(call.agent(began, cut.time + 0.2), mark))
     return wrong
+
+
+def given_ms(frames: Sequence[Said], mark: int) -> float:
+    """How much of one item is in them. Five milliseconds, which a voice takes to fade, are too little to tell
+    a mark by; they belong to the frame before."""
+    samples, whose = 0, -1
+    for frame in frames:
+        if FADED not in frame.payload:
+            whose = _mark(frame)
+        if whose == mark:
+            samples += len(frame.payload.rstrip(ULAW.silence))
+    return 1000 * samples / RATE_HZ
 
 
 def stale_frames(call: Taken) -> int:
@@ -123,7 +160,8 @@ def stale_frames(call: Taken) -> int:
     ends = [cut.time for cut in call.session.cuts[1:]] + [float("inf")]
     marks = {spoken.item_id: spoken.speech.mark for spoken in call.session.spoken}
     for cut, until in zip(call.session.cuts, ends, strict=True):
-        stale += sum(_mark(frame) == marks[cut.item_id] for frame in call.agent(cut.time, until))
+        whole = (frame for frame in call.agent(cut.time, until) if FADED not in frame.payload)
+        stale += sum(_mark(frame) == marks[cut.item_id] for frame in whole)
     return stale
 
 
@@ -136,14 +174,16 @@ def _mark(frame: Said) -> int:
 
 def event_rows(quick: bool) -> list[Row]:
     """The model says that the caller speaks while the agent is audible; nobody does, so it is forgotten."""
-    count = 10 if quick else 60
+    phones, count = (3, 10) if quick else (WIDTH, 100)
     what = "speech-start event in → last agent packet out"
-    line = speeches(0)
+    numbers = itertools.count()
 
     async def part(session: Session) -> None:
-        rng = np.random.default_rng(len(session.told))
+        number = next(numbers)
+        lines = speeches(number % 3)
+        rng = np.random.default_rng(number)
         await asyncio.sleep(BEGIN_S)
-        talk = asyncio.create_task(_talk(session, line))
+        talk = asyncio.create_task(_talk(session, lines[number:] + lines[:number]))
         try:
             for _ in range(count):
                 await asyncio.sleep(rng.uniform(0.9, 1.1))
@@ -151,27 +191,28 @@ def event_rows(quick: bool) -> list[Row]:
         finally:
             talk.cancel()
 
-    plans = [Plan(np.zeros(0, np.int16), count * 1.0 + 2) for _ in range(3)]
-    with Stage(phones=3) as stage:
+    plans = [Plan(np.zeros(0, np.int16), count * 1.0 + 2) for _ in range(phones)]
+    with Stage(phones=phones) as stage:
         first, last = map(int, stage.bot.settings["media"]["rtp"]["ports"].split("-"))
         try:
             with Wire(first, last) as wire:
                 taken = stage.calls(part, plans)
         except PermissionError:
             return [Row(what, "not measured: needs CAP_NET_RAW", f"p99 ≤ {EVENT_MS} ms", None)]
-    took_ms = []
+    took_ms: list[float] = []
     for call in taken:
-        left = next(s for s in wire.streams.values() if _same_voice(call, [Said(*one) for one in s]))
+        left = max(wire.streams.values(), key=lambda stream: _same_voice(call, stream))
         voice = [frame.time for frame in left if frame.payload != SILENCE]
         for told in call.session.told:
             took_ms += _last_packet_ms(told, voice)
-    p50, p99 = np.percentile(took_ms, [50, 99])
+    told = sum(len(call.session.told) for call in taken)
+    p50, p99 = np.percentile(took_ms, [50, 99], method="higher")
     return [
         Row(
-            f"{what}, {len(took_ms)} times",
-            f"p50 {p50:.1f}, p99 {p99:.1f} ms",
-            f"p99 ≤ {EVENT_MS} ms",
-            bool(p99 <= EVENT_MS),
+            f"{what}, {len(took_ms)} of {told} times",
+            f"p50 {p50:.1f}, p99 {p99:.1f}, longest {max(took_ms):.1f} ms",
+            f"p99 ≤ {EVENT_MS} ms, ≥ {EVENTS:.0%} of the times",
+            bool(p99 <= EVENT_MS and len(took_ms) >= EVENTS * told),
         )
     ]
 
@@ -181,11 +222,11 @@ async def _talk(session: Session, lines: Sequence[Speech]) -> None:
         await session.say_until(line)
 
 
-def _same_voice(call: Taken, left: Sequence[Said]) -> bool:
-    """Whether this is the bot's end of the call: Asterisk passes payloads on as they are."""
+def _same_voice(call: Taken, left: Sequence[Left]) -> float:
+    """How much this is the bot's end of the call: Asterisk passes payloads on as they are."""
     heard = {frame.payload for frame in call.agent(0, float("inf"))}
     sent = [frame.payload for frame in left if frame.payload != SILENCE]
-    return sum(payload in heard for payload in sent) > len(sent) / 2 if sent else False
+    return sum(payload in heard for payload in sent) / max(1, len(sent))
 
 
 def _last_packet_ms(told: float, voice: Sequence[float]) -> list[float]:
@@ -201,25 +242,26 @@ def _last_packet_ms(told: float, voice: Sequence[float]) -> list[float]:
 
 def murmur_rows(quick: bool) -> list[Row]:
     """A listener's little words under the agent."""
-    count = 2 if quick else 10
+    count, least = (2, 8) if quick else (11, 50)
     plans, tries = zip(
         *(plan_tries(n, murmurs(n)[n:] + murmurs(n)[:n], count, every_s=(4.0, 4.5)) for n in range(WIDTH)),
         strict=True,
     )
     with Stage() as stage:
-        taken = stage.calls(talking([speeches(v) for v in range(3)], after_cut_s=1.0), plans)
-    found = [(call, one) for call, said in zip(taken, tries, strict=True) for one in said]
-    went_on = [untold(call, one) for call, one in found]
+        voices = [speeches(v) for v in range(3)]
+        taken = stage.calls(talking(voices, after_cut_s=1.0, gap_s=NO_GAP_S), plans)
+    found = spoken_over(taken, tries)
     pauses = [pause_ms(call, one) for call, one in found]
-    for (_, one), fine, pause in zip(found, went_on, pauses, strict=True):
-        tell(f"{one.words}: {'went on' if fine else 'interrupted'}, pause {pause:.0f} ms")
+    fine = [untold(*one) and pause <= BACK_MS for one, pause in zip(found, pauses, strict=True)]
+    for (_, one), went_on, pause in zip(found, fine, pauses, strict=True):
+        tell(f"{one.words}: {'went on' if went_on else 'interrupted'}, pause {pause:.0f} ms")
     return [
         Row(
-            "«mm-hm» under the agent: the agent goes on, the model is not told",
-            f"{sum(went_on)} of {len(found)}; pause p50 {np.percentile(pauses, 50):.0f}, "
+            f"«mm-hm» under the agent: he goes on within {BACK_MS} ms, the model is not told",
+            f"{sum(fine)} of {len(found)}; pause p50 {np.percentile(pauses, 50):.0f}, "
             f"longest {max(pauses):.0f} ms",
-            "≥ 45 of 50",
-            sum(went_on) >= 0.9 * len(found),
+            f"≥ 90 % of at least {least}",
+            sum(fine) >= 0.9 * len(found) and len(found) >= least,
         )
     ]
 
@@ -266,7 +308,7 @@ def farewell_rows(quick: bool) -> list[Row]:
         )
         plans.append(Plan(plan.says, seconds + 10, plan.room))
     with Stage() as stage:
-        taken = stage.calls(part, plans)
+        taken = stage.calls(part, plans, leaves=True)
     whole = [heard_out(call, speech) for call in taken]
     return [
         Row(

@@ -1,5 +1,9 @@
-"""Words that the path adds to what the model gets wrong of the caller, and the caller of the agent."""
+"""Words that the path adds to what the model gets wrong of the caller, and the caller of the agent.
 
+All is recorded before any of it is heard: ears take the whole machine, which the calls would notice.
+"""
+
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,15 +14,24 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.voice.line import Call, Line
+from bench.voice.machine import PACER_LATE, Busy, check_clean, check_pace
 from bench.voice.row import Measure, Row, tell
 from bench.voice.speech import MODEL_HZ, PHONE_HZ, Pcm, Spoken, Track, corpus, cut, track
-from bench.voice.words import Heard, hear, row
+from bench.voice.words import LEADS_S, Heard, figures, hear, hearings, row, together
+from bot.audio.g711 import ULAW
+from tests.e2e.asterisk import HarnessError, wait_for
 from tests.e2e.proxy import CLEAN, Impairment
 from tests.e2e.sound import likeness
 
 BAD = Impairment(loss=0.03, jitter_ms=40, displaced=0.01)
 CLEAN_POINTS, BAD_POINTS = 2.0, 5.0
-LATE_S = 2.0
+CLEAN_LIKE, BAD_LIKE = 0.6, 0.3
+"""How much like itself a sentence is that came over such a line."""
+REACH_S = 1.0
+"""How far from its place, as the sentence before tells it, a sentence is looked for."""
+LATE_S = 15.0
+TRIES = 3
+"""Recordings on a clean line, until one is undisturbed by the machine."""
 
 
 class Plan(NamedTuple):
@@ -32,7 +45,18 @@ class Plan(NamedTuple):
         return corpus(self.sentences, self.voices)
 
 
-QUICK, FULL = Plan(2, 1, 1), Plan(40, 3, 8)
+class Recorded(NamedTuple):
+    """``sounds`` in the order of the sentences; ``tries``: how many recordings it took."""
+
+    sounds: tuple[Pcm, ...]
+    tries: int
+
+    @property
+    def note(self) -> str:
+        return f", recorded {self.tries} times" if self.tries > 1 else ""
+
+
+QUICK, FULL = Plan(2, 1, 1), Plan(40, 3, 6)
 
 
 def to_model(
@@ -42,10 +66,11 @@ def to_model(
 
     def measure(quick: bool) -> list[Row]:
         plan = QUICK if quick else FULL
-        with Line(plan.calls, from_phone=from_phone, to_bot=to_bot) as line:
-            sounds = _in_parallel(line, plan, at_model)
-        path = hear(_words(plan), sounds, MODEL_HZ, what)
-        return [row(what, path, _source(plan), points, quick=quick)]
+        recorded = _recorded(plan, at_model, ("lost", "late"), from_phone=from_phone, to_bot=to_bot)
+        every = 2 if points > CLEAN_POINTS else 1  # a wide bound needs fewer hearings
+        path = hearings(_words(plan), recorded.sounds, MODEL_HZ, what, LEADS_S[::every])
+        source = together(_source(plan)[::every])
+        return [row(what + recorded.note, together(path), source, points, quick=quick)]
 
     return measure
 
@@ -54,23 +79,42 @@ def to_caller(quick: bool) -> list[Row]:
     """What the caller hears of the agent."""
     plan = QUICK if quick else FULL
     what = "words wrong of the agent at the caller, clean line"
-    path = hear(_words(plan), agent_at_caller(plan), PHONE_HZ, what)
-    return [row(what, path, _source(plan), CLEAN_POINTS, quick=quick)]
+    recorded = agent_at_caller(plan)
+    path = hear(_words(plan), recorded.sounds, PHONE_HZ, what)
+    return [row(what + recorded.note, path, together(_source(plan)), CLEAN_POINTS, quick=quick)]
+
+
+def ears_alone(quick: bool) -> list[Row]:
+    """What would be read of a path that does nothing, and of G.711 alone."""
+    plan = QUICK if quick else FULL
+    source = _source(plan)
+    half, other = together(source[::2]), together(source[1::2])
+    coded = hear(_words(plan), map(_coded, _alone(plan)), PHONE_HZ, "G.711 alone")
+    return [
+        Row("no path: half of the hearings against the other half", figures(other, half), "", None),
+        Row("G.711 alone, which every phone does", figures(coded, together(source)), "", None),
+    ]
 
 
 @lru_cache
-def agent_at_caller(plan: Plan) -> tuple[Pcm, ...]:
+def agent_at_caller(plan: Plan) -> Recorded:
     """Each sentence as the caller's phone received it from the agent, 8 kHz."""
-    with Line(plan.calls) as line:
-        return _in_parallel(line, plan, at_caller)
+    return _recorded(plan, at_caller, ("underruns",))
 
 
 @lru_cache
-def _source(plan: Plan) -> Heard:
-    """The same sentences at 8 kHz, with the same silence around them, that went nowhere."""
+def _source(plan: Plan) -> list[Heard]:
+    """The same sentences at 8 kHz, with the same silence around them, that went nowhere; lead by lead."""
+    return hearings(_words(plan), _alone(plan), PHONE_HZ, "without the path")
+
+
+def _alone(plan: Plan) -> list[Pcm]:
     whole = [track((sentence,)) for sentence in plan.spoken()]
-    sounds = [cut(one.phone, PHONE_HZ, one.spans[0]) for one in whole]
-    return hear(_words(plan), sounds, PHONE_HZ, "without the path")
+    return [cut(one.phone, PHONE_HZ, one.spans[0]) for one in whole]
+
+
+def _coded(pcm: Pcm) -> Pcm:
+    return np.frombuffer(ULAW.decode(ULAW.encode(pcm.astype("<i2").tobytes())), "<i2")
 
 
 def _words(plan: Plan) -> list[str]:
@@ -80,28 +124,98 @@ def _words(plan: Plan) -> list[str]:
 # ---------------------------------------------------------------------- one call
 
 
-def at_model(call: Call, said: Track) -> list[Pcm]:
+def at_model(call: Call, said: Track, least: float) -> list[Pcm]:
     """What the model received of each sentence that the caller says, 24 kHz."""
+
+    def received() -> Pcm:
+        return np.frombuffer(bytes(call.session.received), "<i2")
+
     call.phone.say(said.phone)
-    time.sleep(LATE_S)
-    received = np.frombuffer(bytes(call.session.received), "<i2")
     # It was 8 kHz before, so every third sample is all of it.
-    return _sentences(received, MODEL_HZ, said, received[::3])
+    _wait_for_last(lambda: received()[::3], said, least)
+    pcm = received()
+    return _sentences(pcm, MODEL_HZ, said, pcm[::3], least)
 
 
-def at_caller(call: Call, said: Track) -> list[Pcm]:
+def at_caller(call: Call, said: Track, least: float) -> list[Pcm]:
     """What the caller's phone received of each sentence that the agent says, 8 kHz."""
+
+    def heard() -> Pcm:
+        return call.phone.trace().in_order(from_phone=False)
+
     call.session.say(said.model.tobytes())
     time.sleep(len(said.phone) / PHONE_HZ)
-    call.phone.wait_silence(LATE_S)  # on a busy machine the agent may be behind
-    time.sleep(said.spans[0][0])  # and the last pause
-    heard = call.phone.trace().in_order(from_phone=False)
-    return _sentences(heard, PHONE_HZ, said, heard)
+    _wait_for_last(heard, said, least)
+    return _sentences(heard(), PHONE_HZ, said, heard(), least)
 
 
-def _sentences(pcm: Pcm, rate_hz: int, said: Track, at_8khz: Pcm) -> list[Pcm]:
-    _, place = likeness(said.phone, at_8khz)
-    return [cut(pcm, rate_hz, span, place / PHONE_HZ) for span in said.spans]
+def _wait_for_last(heard: Callable[[], Pcm], said: Track, least: float) -> None:
+    """Until the last sentence has come, and the pause after it."""
+    last = said.sentence(-1)
+
+    def come() -> bool:
+        pcm = heard()[-round(LATE_S * PHONE_HZ) - len(last) :]
+        match, place = likeness(last, pcm)
+        return match >= least and len(pcm) - place - len(last) >= PHONE_HZ / 2
+
+    wait_for("the last sentence at the other end", come, LATE_S, 0.5)
+
+
+def _sentences(pcm: Pcm, rate_hz: int, said: Track, at_8khz: Pcm, least: float) -> list[Pcm]:
+    """Each is looked for by itself, for the line may be early or late by then.
+
+    Raises HarnessError when one is not where it should be.
+    """
+    sounds = []
+    before_s = None
+    for number, span in enumerate(said.spans):
+        sentence = said.sentence(number)
+        begin = round(span[0] * PHONE_HZ)  # of its margin, in the track
+        if before_s is None:
+            first, window = 0, at_8khz
+        else:
+            first = max(0, begin + round((before_s - REACH_S) * PHONE_HZ))
+            window = at_8khz[first : first + len(sentence) + round(3 * REACH_S * PHONE_HZ)]
+        match, place = likeness(sentence, window)
+        if match < least:
+            raise HarnessError(f"not found, likeness {match:.2f}: «{said.words[number]}»")
+        margin = (len(said.phone[begin : round(span[1] * PHONE_HZ)]) - len(sentence)) // 2
+        before_s = (first + place - margin - begin) / PHONE_HZ
+        sounds.append(cut(pcm, rate_hz, span, before_s))
+    return sounds
+
+
+Way = Callable[[Call, Track, float], Sequence[Pcm]]
+
+
+def _recorded(
+    plan: Plan,
+    way: Way,
+    harm: Sequence[str],
+    *,
+    from_phone: Impairment = CLEAN,
+    to_bot: Impairment = CLEAN,
+) -> Recorded:
+    """Every sentence; on a clean line until the machine left it alone, by the counts ``harm`` of the calls'
+    quality. Raises Busy when it never does. A short run's bounds are so wide that it need not ask."""
+    clean = from_phone == to_bot == CLEAN
+    least = CLEAN_LIKE if clean else BAD_LIKE
+    for tries in itertools.count(1):
+        try:
+            with Line(plan.calls, from_phone=from_phone, to_bot=to_bot) as line:
+                line.bot.metric(PACER_LATE)  # reading it begins a new one
+                sounds = _in_parallel(line, plan, lambda call, said: way(call, said, least))
+                if plan != QUICK:
+                    if "late" in harm:  # to the phone, packet after packet, it does not matter when
+                        check_pace(line.bot)
+                    if clean:
+                        check_clean(line.bot, line.rows, harm)
+            return Recorded(sounds, tries)
+        except Busy as busy:
+            tell(f"recording {tries}: {busy}")
+            if tries == TRIES:
+                raise
+    raise AssertionError
 
 
 def _in_parallel(line: Line, plan: Plan, way: Callable[[Call, Track], Sequence[Pcm]]) -> tuple[Pcm, ...]:
@@ -117,6 +231,7 @@ def _in_parallel(line: Line, plan: Plan, way: Callable[[Call, Track], Sequence[P
 
 
 ROWS: dict[str, Measure] = {
+    "words-ears": ears_alone,
     "words-to-model": to_model("words wrong at the model, clean line", CLEAN_POINTS),
     "words-bad-phone-leg": to_model(
         "the same, 3 % lost, 40 ms jitter, 1 % displaced, on the phone's leg", BAD_POINTS, from_phone=BAD

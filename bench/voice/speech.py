@@ -103,6 +103,12 @@ class Track(NamedTuple):
     model: Pcm
     phone: Pcm
     spans: tuple[tuple[float, float], ...]
+    words: tuple[str, ...]
+
+    def sentence(self, number: int) -> Pcm:
+        """One of them alone, at 8 kHz, without its margin."""
+        begin, end = self.spans[number]
+        return cut(self.phone, PHONE_HZ, (begin + MARGIN_S, end - MARGIN_S))
 
 
 def track(sentences: tuple[Spoken, ...]) -> Track:
@@ -122,7 +128,7 @@ def track(sentences: tuple[Spoken, ...]) -> Track:
     for sentence, (start_s, _) in zip(sentences, spans, strict=True):
         begin = round((start_s + MARGIN_S) * MODEL_HZ)
         model[begin : begin + len(sentence.model)] = sentence.model
-    return Track(model, phone, tuple(spans))
+    return Track(model, phone, tuple(spans), tuple(one.words for one in sentences))
 
 
 def cut(pcm: Pcm, rate_hz: int, span: tuple[float, float], offset_s: float = 0.0) -> Pcm:

@@ -4,8 +4,6 @@ Every packet that a phone hears or sends passes its relay in this process and is
 room is in the relay, too: what the phone was given comes back in what it sends, as from a loudspeaker.
 """
 
-import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +16,7 @@ import numpy as np
 from bench.child import prefer
 from bench.echo_rooms import Room
 from bench.voice.agent import Agent, Part, Session
+from bench.voice.machine import ALONE, check_pace, check_talk, preferred
 from bot.audio.g711 import ULAW
 from tests.e2e.asterisk import Asterisk, HarnessError
 from tests.e2e.bot import Bot, settled
@@ -30,8 +29,6 @@ WIDTH = 5
 FRAME = 160
 FRAME_S = FRAME / RATE_HZ
 SILENCE = ULAW.silence * FRAME
-SWITCH_S = 0.0005
-"""How long one thread may keep the others of this process from stamping a packet."""
 LATE_S = 10
 """A busy machine's phone may begin so much later."""
 INSTRUCTIONS = "{caller_number}"
@@ -129,7 +126,8 @@ class Taken:
         if not says.any():
             return 0
         first = int(np.flatnonzero(says)[0])
-        match, at = likeness(says[first : first + RATE_HZ], sent)
+        # He says the same again later, and perhaps louder.
+        match, at = likeness(says[first : first + RATE_HZ], sent[: first + (LATE_S + 1) * RATE_HZ])
         if match < ALIKE:
             raise HarnessError("the phone has not sent what it was to say")
         return at - first
@@ -144,15 +142,12 @@ class Stage:
         self._blocks = blocks
 
     def __enter__(self) -> Self:
-        self._before = sys.getswitchinterval()
-        sys.setswitchinterval(SWITCH_S)
         with ExitStack() as stack:
-            stack.callback(sys.setswitchinterval, self._before)
-            prefer(os.getpid())
+            stack.enter_context(preferred())
             self.asterisk = stack.enter_context(Asterisk(phones=self._names))
             self.agent = stack.enter_context(Agent())
             agents = {"default": {"greeting": "", "instructions": INSTRUCTIONS}}
-            quiet = {"logging": {"level": "INFO", "transcripts": False}}
+            quiet = {"logging": {"level": "INFO", "transcripts": False}, **ALONE}
             self.bot = stack.enter_context(
                 Bot(self.asterisk, self.agent.url, agents=agents, **{**quiet, **self._blocks})
             )
@@ -167,8 +162,12 @@ class Stage:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def calls(self, part: Part, plans: Sequence[Plan]) -> list[Taken]:
-        """Every plan as a call in which the agent plays ``part``; as many at once as there are phones."""
+    def calls(self, part: Part, plans: Sequence[Plan], *, leaves: bool = False) -> list[Taken]:
+        """Every plan as a call in which the agent plays ``part``; as many at once as there are phones.
+        ``leaves``: the part means the agent to hang up.
+
+        Raises HarnessError when the bot did what the part does not mean, Busy when its clock stood still.
+        """
         self.agent.part = part
         taken: list[Taken] = []
         for at in range(0, len(plans), len(self.phones)):
@@ -179,8 +178,11 @@ class Stage:
             rows = {row["caller_number"]: row for row in self.bot.wait_ended(before + len(batch))[before:]}
             for call, phone in zip(done, self.phones, strict=False):
                 call.row = rows[phone.account]
+                if not leaves:
+                    check_talk(call.row)
             taken += done
             settled(self.asterisk)
+        check_pace(self.bot)
         return taken
 
     def _call(self, phone: Phone, plan: Plan) -> Taken:

@@ -24,11 +24,11 @@ class _Port(asyncio.DatagramProtocol):
 
     transport: asyncio.DatagramTransport
 
-    def __init__(self, port: int, to_bot: Impairment) -> None:
+    def __init__(self, port: int, to_bot: Impairment, seed: int) -> None:
         self._bot = (NEAR, port)
         self._asterisk: Address | None = None
         self._to_bot = to_bot
-        self._spoiler = Spoiler(Random(port))
+        self._spoiler = Spoiler(Random(seed))
         self.from_bot: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -82,9 +82,9 @@ class Between:
         for _ in range(50):
             first = choose.randrange(20_000, 31_000, 2)
             try:
-                for port in range(first, first + 2 * self._calls + 2, 2):
+                for seed, port in enumerate(range(first, first + 2 * self._calls + 2, 2)):
                     _, opened = await self._loop.create_datagram_endpoint(
-                        partial(_Port, port, self._to_bot), local_addr=(FAR, port)
+                        partial(_Port, port, self._to_bot, seed), local_addr=(FAR, port)
                     )
                     self._ports.append(opened)
                 return first
