@@ -4,7 +4,7 @@ import argparse
 import statistics
 import sys
 
-from bench import ratio, report
+from bench import extras, ratio, report, soak
 from bench.bounds import verdicts
 from bench.ramp import PLAN, QUICK_PLAN, run
 from bench.world import Step
@@ -12,7 +12,7 @@ from bench.world import Step
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("command", nargs="?", choices=["ramp", "ci", "baseline"], default="ramp")
+    parser.add_argument("command", nargs="?", choices=["ramp", "ci", "baseline", "soak"], default="ramp")
     parser.add_argument("--quick", action="store_true", help="under a minute, up to 100 calls")
     parser.add_argument("--write", action="store_true", help="put the results into docs/performance.md")
     arguments = parser.parse_args()
@@ -21,6 +21,8 @@ def main() -> int:
     if arguments.command == "baseline":
         ratio.store()
         return 0
+    if arguments.command == "soak":
+        return soak.main(arguments.quick, arguments.write)
     return ramp(arguments.quick, arguments.write)
 
 
@@ -38,10 +40,14 @@ def ramp(quick: bool, write: bool) -> int:
             print(f"ended by: {row.stopped}")
     print("\nlean and floor side by side", flush=True)
     ratios = ratio.measure(calls=50, windows=4, seconds=2.0) if quick else ratio.measure(100, 5, 4.0)
+    added = []
+    for setup in () if quick else extras.ALL:
+        added.append(extras.measure(setup))
+        print(report.extra_line(added[-1]), flush=True)
     found = verdicts({row.name: row for row in rows}, statistics.median(ratios))
     print("\n".join(map(report.verdict_line, found)))
     if write:
-        report.write_page(report.markdown(rows, found, ratios))
+        report.write_page(report.markdown(rows, found, ratios, added))
         report.draw(rows)
     return 0 if all(verdict.kept for verdict in found if verdict.binding) else 1
 

@@ -27,18 +27,26 @@ LATE_MS = 20.0
 
 
 def main() -> int:
-    """1 when a call failed at the smallest step."""
+    """1 when a call failed at the smallest step. ``--write``: puts it into docs/performance.md."""
     allow_descriptors()
-    print(f"{report.where()}\n calls  set-ups/s  failed  bot CPU %  Asterisk CPU %  late max ms", flush=True)
+    lines = [" calls  set-ups/s  failed  bot CPU %  Asterisk CPU %  late max ms"]
+    print(f"{report.where()}\n{lines[0]}", flush=True)
+    ended = ""
     for calls in RAMP:
-        failed, late_ms = _step(calls)
+        line, failed, late_ms = _step(calls)
+        lines.append(line)
+        print(line, flush=True)
         if failed or late_ms > LATE_MS:
-            print("ended by: " + (f"{failed} failed calls" if failed else f"a clock {late_ms:.0f} ms late"))
-            return int(calls == RAMP[0])
-    return 0
+            ended = "ended by: " + (f"{failed} failed calls" if failed else f"a clock {late_ms:.0f} ms late")
+            lines.append(ended)
+            print(ended)
+            break
+    if "--write" in sys.argv:
+        report.write_page("\n".join([f"{report.where()}:", "", "```", *lines, "```"]), "asterisk")
+    return int(bool(ended) and calls == RAMP[0])
 
 
-def _step(calls: int) -> tuple[int, float]:
+def _step(calls: int) -> tuple[str, int, float]:
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="voicebot-bench-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -70,8 +78,7 @@ def _step(calls: int) -> tuple[int, float]:
         _, failed = callers.finish(stay_s + 30)
         share = 100 / MEASURE_S / calls
         cells = (f"{rate:.1f}", failed, f"{bot_s * share:.3f}", f"{asterisk_s * share:.3f}", f"{late_ms:.0f}")
-        print("{:6}  {:>9}  {:>6}  {:>9}  {:>14}  {:>11}".format(calls, *cells), flush=True)
-        return failed, late_ms
+        return "{:6}  {:>9}  {:>6}  {:>9}  {:>14}  {:>11}".format(calls, *cells), failed, late_ms
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.child import PROJECT
 
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+MARKS = "<!-- {part}: begin -->", "<!-- {part}: end -->"
 
 
 def now() -> str:
@@ -42,12 +42,14 @@ def table_row(values: Iterable[str]) -> str:
     return f"| {' | '.join(values)} |"
 
 
-def measured(page: Path) -> str:
-    """What is between the marks of ``page``."""
-    return page.read_text().partition(BEGIN)[2].partition(END)[0].strip("\n")
+def measured(page: Path, part: str = "measured") -> str:
+    """What is between the marks of ``part`` in ``page``."""
+    begin, end = (mark.format(part=part) for mark in MARKS)
+    return page.read_text().partition(begin)[2].partition(end)[0].strip("\n")
 
 
-def write(page: Path, text: str) -> None:
-    """Put ``text`` between the marks of ``page``."""
-    before, _, rest = page.read_text().partition(BEGIN)
-    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}")
+def write(page: Path, text: str, part: str = "measured") -> None:
+    """Put ``text`` between the marks of ``part`` in ``page``."""
+    begin, end = (mark.format(part=part) for mark in MARKS)
+    before, _, rest = page.read_text().partition(begin)
+    page.write_text(f"{before}{begin}\n{text}\n{end}{rest.partition(end)[2]}")

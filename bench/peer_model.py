@@ -3,13 +3,14 @@ it.
 
 The agent talks by the timetable. Its deltas of 200 ms are encoded once; a second of audio leaves every
 200 ms, five times faster than it is heard, with the events around it that OpenAI sends. What comes up is
-searched for the callers' marks without being decoded. ``python -m bench.peer_model half|all`` prints its
-port.
+searched for the callers' marks without being decoded. ``python -m bench.peer_model half|all
+[CERTIFICATE KEY]`` prints its port; with a certificate it speaks TLS.
 """
 
 import asyncio
 import itertools
 import json
+import ssl
 import sys
 import time
 from base64 import b64encode
@@ -233,10 +234,14 @@ def _unmasked(data: bytes, mask: int, begin: int, end: int) -> bytes:
     return bytes(data[at] ^ data[mask + (at - begin) % 4] for at in range(begin, end))
 
 
-async def serve(talk: Talk) -> None:
+async def serve(talk: Talk, certificate: list[str]) -> None:
     loop = asyncio.get_running_loop()
     desk = Desk(talk)
-    server = await loop.create_server(lambda: Session(desk), "127.0.0.1", 0)
+    tls = None
+    if certificate:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(*certificate)
+    server = await loop.create_server(lambda: Session(desk), "127.0.0.1", 0, ssl=tls)
     reply({"port": server.sockets[0].getsockname()[1]})
     over = loop.create_future()
 
@@ -249,9 +254,8 @@ async def serve(talk: Talk) -> None:
         reply(seen.report() if json.loads(line)["do"] == "end" else {})
 
     loop.add_reader(sys.stdin, command)
-    while not over.done():  # uvloop 0.23 begins no TLS handshake while its loop has no timer
-        await asyncio.wait([over], timeout=0.5)
+    await over
 
 
 if __name__ == "__main__":
-    uvloop.run(serve("all" if sys.argv[1] == "all" else "half"))
+    uvloop.run(serve("all" if sys.argv[1] == "all" else "half", sys.argv[2:]))

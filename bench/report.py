@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from bench import page
 from bench.bounds import Verdict
 from bench.child import PROJECT
+from bench.extras import Extra
 from bench.ramp import Row
 from bench.world import Step
 
@@ -67,13 +68,22 @@ def where() -> str:
     return f"{page.now()}, {page.machine()}, commit {page.commit()}"
 
 
-def markdown(rows: Iterable[Row], verdicts: Iterable[Verdict], ratios: Sequence[float]) -> str:
+def extra_line(extra: Extra) -> str:
+    """For the terminal."""
+    return f"{extra.points:+.3f} % of a core a call ({extra.times:.2f} of lean): {extra.name}"
+
+
+def markdown(
+    rows: Iterable[Row], verdicts: Iterable[Verdict], ratios: Sequence[float], extras: Iterable[Extra]
+) -> str:
     """The measured part of the page."""
     parts = [f"Measured {where()}.", "", "| bound | measured | promised | |", "|---|---|---|---|"]
     parts += [
         f"| {v.what} | {v.measured} | {v.bound} | {'✓' if v.kept else '**missed**'} |" for v in verdicts
     ]
     parts += ["", f"lean : floor, window by window: {', '.join(f'{r:.2f}' for r in ratios)}."]
+    parts += ["", "| with | % of a core a call, against lean | CPU of lean |", "|---|---:|---:|"]
+    parts += [f"| {extra.name} | {extra.points:+.3f} | {extra.times:.2f} |" for extra in extras]
     for row in rows:
         parts += ["", f"### {row.name}", "", page.table_row(HEAD), page.table_row(["---:"] * len(HEAD))]
         parts += [page.table_row(cells(step)) for step in row.steps]
@@ -84,9 +94,9 @@ def markdown(rows: Iterable[Row], verdicts: Iterable[Verdict], ratios: Sequence[
     return "\n".join(parts)
 
 
-def write_page(text: str) -> None:
-    """Put ``text`` between the marks of the page."""
-    page.write(PAGE, text)
+def write_page(text: str, part: str = "measured") -> None:
+    """Put ``text`` between the marks of ``part`` in the page."""
+    page.write(PAGE, text, part)
 
 
 def draw(rows: Iterable[Row]) -> None:

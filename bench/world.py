@@ -86,7 +86,7 @@ class World:
         self._first_rss: tuple[int, int] | None = None
         self._gap_setup: dict[str, float] = {}
         self._setup_p95_ms: float | None = None
-        self._web_port = 0
+        self.web_port = 0
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -108,7 +108,7 @@ class World:
             else:
                 self.ari, ari_port = self._peer(stack, "ari", str(self.callers_port))
                 self.tested = stack.enter_context(self._bot(ari_port))
-                wait_ready(self.tested, self._web_port)
+                wait_ready(self.tested, self.web_port)
             self._stack = stack.pop_all()
         return self
 
@@ -169,9 +169,9 @@ class World:
         return child, port
 
     def _bot(self, ari_port: int) -> Child:
-        self._web_port = free_port()
+        self.web_port = free_port()
         ari = {"url": f"http://127.0.0.1:{ari_port}", "password": "bench"}
-        return start_bot(self.setup, self.folder, ari, self.model_port, self._web_port)
+        return start_bot(self.setup, self.folder, ari, self.model_port, self.web_port)
 
     def _log(self) -> str:
         """What the bot complained of, else its last words."""
@@ -179,7 +179,7 @@ class World:
         return "\n".join([line for line in lines if "[error" in line or "[warn" in line][:20] or lines[-20:])
 
     def _late_ms(self) -> float:
-        return metric(self._web_port, "voicebot_pacer_late_ms")
+        return metric(self.web_port, "voicebot_pacer_late_ms")
 
     def _memory_mb(self) -> float | None:
         rss = self.tested.rss_bytes()
