@@ -150,7 +150,7 @@ class Uplink:
             pcm = self._concealer.lost(self._whole(piece.samples))
         else:
             pcm = self._concealer.good(bytes(2 * self._whole(piece.samples)))
-        if self._broken and len(pcm) % FRAME_BYTES == 0:
+        if self._broken and len(pcm) % FRAME_BYTES == 0 and self._silence_due >= 0:
             pcm = self._mended(pcm)
         self._broken = (self._broken + len(pcm)) % FRAME_BYTES
         for frame in self._framer.push(pcm):
@@ -165,7 +165,7 @@ class Uplink:
 
     def _mended(self, pcm: bytes) -> bytes:
         """The broken frame is filled up, or every later packet would wait in it for the next one. The next
-        silence is that much shorter."""
+        silence is that much shorter; until then no other is filled up, or the model's clock would run ahead."""
         missing = FRAME_BYTES - self._broken
         self._silence_due -= missing // 2
         return bytes(missing) + pcm

@@ -70,6 +70,16 @@ def test_any_pair_of_formats(codec: Codec, model_codec: Codec | None) -> None:
     assert abs(int(np.median(heard)) - 3000) < 150
 
 
+def test_packets_of_odd_lengths_do_not_make_the_clock_run_ahead() -> None:
+    up, out = uplink(), sender()
+    sent = went_up = 0
+    for n in range(500):
+        samples = 150 if n % 7 == 0 else 160
+        sent += samples
+        went_up += len(up.datagram(out.packet(tone(n, samples)), sent / 8000))
+    assert sent - 160 <= went_up < sent + 160
+
+
 def test_what_is_no_packet_of_ours_is_counted() -> None:
     up, out = uplink(), sender(payload_type=9)
     assert up.datagram(b"", 0.1) == up.datagram(b"\x80", 0.1) == up.datagram(out.packet(tone(1)), 0.1) == b""

@@ -285,12 +285,13 @@ class Line:
             rtp = RtpPacket(0, False, sequence % 2**16, start % 2**32, 9, bytes(samples))
             if len(arrivals) > 20 and rng.random() < self.loss:
                 continue
+            # The first packet comes by the quickest way: nothing else tells where the caller's clock stands.
             arrival = sent + (rng.random() * self.jitter if arrivals else 0)
             if self.stall_every and len(arrivals) > 20 and sent % self.stall_every < self.stall:
                 arrival = sent - sent % self.stall_every + self.stall
             arrival = max(arrival, previous)  # in order …
             previous = arrival
-            if rng.random() < self.displaced:  # … but for these
+            if rng.random() < self.displaced and arrivals:  # … but for these
                 arrival += rng.choice((0.021, 0.038))
             arrivals.append((arrival, rtp, position))
             if rng.random() < self.duplicated:
