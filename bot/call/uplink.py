@@ -165,7 +165,7 @@ class Uplink:
 
     def _mended(self, pcm: bytes) -> bytes:
         """The broken frame is filled up, or every later packet would wait in it for the next one. The next
-        silence is that much shorter; until then no other is filled up, or the model's clock would run ahead."""
+        silence is that much shorter; until then no other is filled up: the model's clock would run ahead."""
         missing = FRAME_BYTES - self._broken
         self._silence_due -= missing // 2
         return bytes(missing) + pcm
