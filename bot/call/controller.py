@@ -112,8 +112,8 @@ class Controller:
                     self._pair_parted(event.channel.id)
             case events.ChannelHold() | events.ChannelUnhold():
                 call = self._by_channel.get(event.channel.id)
-                if call is not None and call.conversation is not None:
-                    call.conversation.hold(isinstance(event, events.ChannelHold))
+                if call is not None:
+                    call.hold(isinstance(event, events.ChannelHold))
             case events.ChannelDtmfReceived():
                 call = self._by_channel.get(event.channel.id)
                 if consultation := self._consultation(event.channel.id):
@@ -148,7 +148,7 @@ class Controller:
         if call.order is None or call.journal.answered is not None or call.leg.detecting:
             call.gone(CALLER_HUNG_UP)
         elif isinstance(event, events.ChannelDestroyed):
-            call.gone(Departure("hangup", "caller", unanswered(event.cause)))
+            call.gone(Departure("hangup", "caller", unanswered(event.cause, rang_out=call.rang_out)))
 
     def _consultation(self, channel_id: str) -> Consultation | None:
         """What a destination's channel belongs to; the id that ``Leg`` gave it names the call."""

@@ -44,6 +44,7 @@ class Leg:
         self.entered: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()  # arguments of each of its StasisStart
         self.rtp_statistics: dict[str, Any] = {}  # of the caller's channel, when last asked
         self.second = ""
+        self.aside = False  # the caller is out of the bridge, and hears music
         self._ari = ari
         self._made: dict[str, asyncio.Task[Any]] = {}
 
@@ -137,6 +138,7 @@ class Leg:
 
     async def hold(self) -> None:
         """The caller hears music, and nothing of the bridge."""
+        self.aside = True
         await self._ari.bridges.remove_channel(self.bridge_id, self.caller_id)
         await self._ari.channels.start_moh(self.caller_id)
 
@@ -158,10 +160,12 @@ class Leg:
         await self._ari.bridges.add_channel(self.bridge_id, self.second)
 
     async def connect_second(self) -> None:
-        """Caller and destination hear each other; the agent's channel is gone."""
-        await self._ari.channels.stop_moh(self.caller_id)
-        await self._ari.bridges.add_channel(self.bridge_id, self.caller_id)
-        await self._ari.channels.hangup(self.media_id)
+        """Caller and destination hear each other."""
+        await self.take_back()
+
+    async def drop_media(self) -> None:
+        """The agent is out of it. Never raises AriError."""
+        await self._quietly(self._ari.channels.hangup(self.media_id))
 
     async def drop_second(self) -> None:
         """Hang up on the destination, or stop its ringing. Never raises AriError."""
@@ -172,9 +176,10 @@ class Leg:
             self.second = ""
 
     async def take_back(self) -> None:
-        """The caller hears the agent again."""
+        """The caller hears whoever is in the bridge again."""
         await self._ari.channels.stop_moh(self.caller_id)
         await self._ari.bridges.add_channel(self.bridge_id, self.caller_id)
+        self.aside = False
 
     # ------------------------------------------------------------------ the end
 
@@ -212,6 +217,8 @@ class Leg:
         await self._quietly(self._ari.channels.hangup(self.caller_id, reason="normal"))
 
     async def _continue(self, departure: Departure) -> bool:
+        if self.aside:  # the music would go on in the dialplan
+            await self._quietly(self._ari.channels.stop_moh(self.caller_id))
         for name, value in departure.variables.items():
             await self._quietly(self._ari.channels.set_channel_var(self.caller_id, name, value))
         return await self._quietly(

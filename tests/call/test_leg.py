@@ -8,6 +8,7 @@ import pytest
 
 from bot.ari import AriClient
 from bot.call.leg import Leg
+from bot.call.ports import Departure
 from bot.errors import AriRefused, AriUnreachable, ProtocolError
 
 
@@ -49,3 +50,26 @@ def test_a_refusal_is_no_error_and_the_last_figures_stay(failure: Exception) -> 
 
     asyncio.run(ask())
     assert phone.rtp_statistics == {"rxcount": 7}
+
+
+def test_the_music_ends_before_a_caller_goes_on_in_the_dialplan() -> None:
+    asked: list[str] = []
+
+    def noted(name: str) -> Any:
+        async def request(*_: Any, **__: Any) -> None:
+            asked.append(name)
+
+        return request
+
+    channels = SimpleNamespace(
+        start_moh=noted("start_moh"), stop_moh=noted("stop_moh"), continue_in_dialplan=noted("continue")
+    )
+    bridges = SimpleNamespace(remove_channel=noted("remove"))
+    phone = Leg(cast(AriClient, SimpleNamespace(app="a", channels=channels, bridges=bridges)), "1", "c")
+
+    async def leave() -> None:
+        await phone.hold()
+        await phone.release(Departure("continue", "bot", "shutdown"))
+
+    asyncio.run(leave())
+    assert asked == ["remove", "start_moh", "stop_moh", "continue"]
