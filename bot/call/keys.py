@@ -7,6 +7,9 @@ from bot.call.keypad import Gathered, GatherParams, Keypad
 from bot.call.turns import LEAVING, State
 from bot.call.uplink import Uplink
 from bot.call.waits import Waits
+from bot.log import get_logger
+
+log = get_logger("call")
 
 #: Of a tone that we send, and of the quiet after it.
 TONE_MS = 100
@@ -59,6 +62,7 @@ class Keys:
             self._uplink.private = False
             if self.guarded and sum(key.isdigit() for key in typed) >= LONG_NUMBER:
                 self._nobodys_until = now + LATE_KEYS_S
+                log.info("long_number_typed")
                 self._tell(TYPED_LONG)
             else:
                 self._tell(f"The caller pressed {' '.join(typed)}")
@@ -66,9 +70,11 @@ class Keys:
     def press(self, digit: str, now: float) -> None:
         """A key of the caller. One that comes late for a private gather belongs to nobody."""
         self._pressed = now
-        if self.keypad.gathering or not (self._gathering_privately or now < self._nobodys_until):
+        if self.keypad.gathering:
             self.keypad.press(digit, now)
-            self._uplink.private = self._gathering_privately or (self.guarded and not self.keypad.gathering)
+        elif not self._gathering_privately and now >= self._nobodys_until:
+            self.keypad.press(digit, now)
+            self._uplink.private = self.guarded
 
     @property
     def wanted(self) -> bool:

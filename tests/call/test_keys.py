@@ -382,6 +382,18 @@ async def test_a_card_that_is_typed_before_the_function_is_called_goes_to_it() -
     assert not any(line.audible[-10:]), "a later key has cut the sentence"
 
 
+async def test_after_digits_that_were_asked_for_the_caller_is_heard() -> None:
+    line = Line(Card())
+    presses(line, "4")
+    task = await starts(line, "gather_digits")
+    presses(line, "711#")
+    await task
+    assert output(line)["digits"] == "4711"
+    line.model.heard = b""
+    line.run(1, voice(1))
+    assert any(line.model.heard)
+
+
 def test_a_new_talk_hears_the_caller_whatever_was_private() -> None:
     line = Line(Card())
     presses(line, "4")
