@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from bot.ari import AriClient
 from bot.call.ports import Departure
-from bot.config.settings import DIAL_CONTEXT
+from bot.config.settings import DIAL_CONTEXT, OUT_CONTEXT
 from bot.errors import AriError, AriRefused, ProtocolError
 from bot.log import get_logger
 from bot.media.rtp import Address
@@ -67,16 +67,18 @@ class Leg:
         await self._ari.channels.answer(self.caller_id)
 
     async def call_out(self, endpoint: str, caller_id: str, ring_timeout_s: int) -> None:
-        """Dial, and return when somebody or something has answered. Nobody answering ends the call from
-        outside (ChannelDestroyed, with the cause). Raises AriError."""
+        """Have the dialplan dial, and return when somebody or something has answered. Nobody answering ends
+        the call from outside (ChannelDestroyed, with the cause). ``/n``: see ``call_second``. Raises AriError.
+        """
         await self._make(
             self.caller_id,
             self._ari.channels.originate(
-                endpoint,
+                f"Local/s@{OUT_CONTEXT}/n",
                 channel_id=self.caller_id,
                 caller_id=caller_id or None,
                 timeout_s=ring_timeout_s,
-                variables={"VOICEBOT_APP": self._ari.app},  # whom the dialplan gives them back to
+                # Whom the dialplan is to dial, if it allows that, and whom AMD gives them back to.
+                variables={"VOICEBOT_ENDPOINT": endpoint, "VOICEBOT_APP": self._ari.app},
             ),
         )
         self.there = True

@@ -171,8 +171,10 @@ def test_a_name_that_gives_orders_reaches_the_model_and_nothing_else(
         row = bot.wait_ended(1)[0]
         assert stranger.traces() == []
         requests = asked(to_ari)
-        sessions = [event["session"] for event in told(bytes(to_model.sent[0])) if "session" in event]
-    assert sessions[0]["instructions"] == f"You speak to {NAME}."
+        events = [event for sent in to_model.sent for event in told(bytes(sent))]
+    assert f"You speak to {NAME}." in [
+        event["session"]["instructions"] for event in events if "session" in event
+    ]
     assert row["transcript"][0]["text"] == f"Hello {NAME}."
     assert [tool["error"] for tool in row["tools"]] == ["there is no destination '202'"] * len(OBEYED)
     assert leads_elsewhere(requests) == []

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from bot.asterisk_config import dialled
+from bot.asterisk_out import called_out
 from bot.config.settings import DIAL_CONTEXT, Settings
 from tests.e2e.asterisk import Asterisk, wait_for
 from tests.e2e.bot import Bot, settled
@@ -73,6 +74,7 @@ exten => _12X,1,Stasis(voicebot)
  same => n,Hangup()
 
 {dialled(Settings.model_validate({"destinations": DESTINATIONS}), f"[{DIAL_CONTEXT}]")}
+{called_out(Settings.model_validate({"outbound": {"allow": ["PJSIP/202"]}}))}
 """
 
 

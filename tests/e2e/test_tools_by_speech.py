@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from bot.asterisk_config import dialled
+from bot.asterisk_out import called_out
 from bot.config.settings import DIAL_CONTEXT, Settings
 from tests.e2e.asterisk import Asterisk, HarnessError, wait_for
 from tests.e2e.bot import Bot, Model, settled
@@ -51,6 +52,7 @@ exten => 110,1,Set(CALLERID(name)=Ada)
  same => n,Stasis(voicebot)
 
 {dialled(Settings.model_validate({"destinations": DESTINATIONS}), f"[{DIAL_CONTEXT}]")}
+{called_out(Settings.model_validate({"outbound": {"allow": ["PJSIP/201"]}}))}
 """
 SENTENCES = (
     "I want to type my customer number.",
