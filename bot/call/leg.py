@@ -68,8 +68,7 @@ class Leg:
 
     async def call_out(self, endpoint: str, caller_id: str, ring_timeout_s: int) -> None:
         """Have the dialplan dial, and return when somebody or something has answered. Nobody answering ends
-        the call from outside (ChannelDestroyed, with the cause). ``/n``: see ``call_second``. Raises AriError.
-        """
+        the call from outside (ChannelDestroyed, with the cause). ``/n``: as below. Raises AriError."""
         await self._make(
             self.caller_id,
             self._ari.channels.originate(

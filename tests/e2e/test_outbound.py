@@ -149,7 +149,7 @@ def test_the_called_party_declines(stack: Stack, relay: type[Relay], reason: str
 def test_a_phone_that_is_not_there(stack: Stack) -> None:
     call = ended(stack.bot, place(stack.bot, "PJSIP/202"))
     assert (call["outcome"], call["answered_at"]) == ("hangup", None)
-    assert call["reason"] == "unreachable (cause 20)"
+    assert call["reason"] == "unreachable (cause 3)"
 
 
 def test_hung_up_while_it_rings(stack: Stack) -> None:
