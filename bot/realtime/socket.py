@@ -61,8 +61,8 @@ class WebSocket(asyncio.Protocol):
 
     def send(self, message: bytes) -> None:
         """Send one text message now; dropped once the connection is closing, which ``closed`` tells."""
-        if self._protocol.state is not State.OPEN or self._transport is None:
-            return
+        if self._protocol.state is not State.OPEN or self._transport is None or self._transport.is_closing():
+            return  # uvloop's transport raises, and whoever sends need not know that the peer is gone
         if self._transport.get_write_buffer_size() > MAX_BACKLOG:
             self._transport.abort()
             return
@@ -109,8 +109,8 @@ class WebSocket(asyncio.Protocol):
         self._flush()
 
     def eof_received(self) -> None:
+        """Whoever says no goodbye gets none: asyncio closes the transport after this."""
         self._protocol.receive_eof()
-        self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.opened.done():
@@ -148,6 +148,8 @@ class WebSocket(asyncio.Protocol):
 
     def _flush(self) -> None:
         assert self._transport is not None
+        if self._transport.is_closing():
+            return
         for data in self._protocol.data_to_send():
             if data:
                 self._transport.write(data)

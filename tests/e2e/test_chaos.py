@@ -218,7 +218,8 @@ def nothing_is_left(bot: Bot, rows: list[dict[str, Any]], descriptors: int, task
     assert bot.metric("voicebot_rtp_ports_free") == 500
     wait_for("descriptors to be closed", lambda: bot.descriptors() <= descriptors + 8, 15)
     wait_for("tasks to end", lambda: bot.metric("voicebot_tasks") <= tasks + 1, 15)
-    assert [line for line in bot.log if "exception" in line] == []
+    faults = [f"{line['event']}\n{line['exception']}" for line in bot.log if "exception" in line]
+    assert not faults, "\n".join(faults)
 
 
 def all_call(asterisk: Asterisk) -> tuple[int, int]:
