@@ -27,6 +27,8 @@ LOST_AFTER_S = 10.0
 WATCH_EVERY_S = 2.0
 #: A caller in our app whose StasisStart has not come by then was left by an earlier run.
 ORPHANED_AFTER_S = 1.0
+#: A busy Asterisk is given so long.
+LOOK_AGAIN_AFTER_S = 10.0
 #: What follows the app's name in the ids that ``Leg`` gives.
 LEG_ID = r"-(?P<call>\d{8}-\d{6}-[0-9a-f]{8})-(?P<what>media|bridge|out|second-\d+)"
 
@@ -202,6 +204,8 @@ class Controller:
             log.exception("call_failed")
         finally:
             self._forget(call)
+            if call.leg.unreleased:
+                self._spawn(self._look_again())
             call.ended_at = time.time()
             await self._write_down(call)
 
@@ -276,6 +280,11 @@ class Controller:
             known_now = channel_id in self._by_channel or channel_id in self._pairs
             if not known_now and not self._ours.fullmatch(channel_id):
                 await self._send_on(channel_id, "lost")
+
+    async def _look_again(self) -> None:
+        """Asterisk was too busy to let go of all that a call had made; it may have done so by now, or not."""
+        await asyncio.sleep(LOOK_AGAIN_AFTER_S)
+        await self._reconcile()
 
     def _adopt_pairs(self, bridges: dict[str, tuple[str, ...]]) -> set[str]:
         """Two people whom an earlier run connected go on talking; when one leaves, so does the other."""

@@ -44,6 +44,7 @@ class Leg:
         self.entered: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()  # arguments of each of its StasisStart
         self.rtp_statistics: dict[str, Any] = {}  # of the caller's channel, when last asked
         self.second = ""
+        self.unreleased = False  # Asterisk took too long: something of ours may be left there
         self.aside = False  # the caller is out of the bridge, and hears music
         self._ari = ari
         self._made: dict[str, asyncio.Task[Any]] = {}
@@ -203,9 +204,9 @@ class Leg:
             await self._quietly(self._ari.bridges.destroy(self.bridge_id))
 
     async def _settled(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(RELEASE_WITHIN_S):
-                await asyncio.gather(*self._made.values(), return_exceptions=True)
+        if self._made:
+            _, late = await asyncio.wait(self._made.values(), timeout=RELEASE_WITHIN_S)
+            self.unreleased = self.unreleased or bool(late)
 
     async def _make(self, name: str, request: Coroutine[Any, Any, T]) -> T:
         """A request that goes on to its answer even when the call ends meanwhile."""
@@ -241,6 +242,7 @@ class Leg:
                 log.warning("release_refused", error=str(error))
             return False
         except (AriError, TimeoutError) as error:
-            log.warning("release_failed", error=str(error))
+            self.unreleased = True
+            log.warning("release_failed", error=str(error) or f"no answer within {RELEASE_WITHIN_S:g} s")
             return False
         return True
