@@ -18,7 +18,7 @@ import pytest
 from bot.asterisk_config import dialled
 from bot.asterisk_out import called_out
 from bot.config.settings import DIAL_CONTEXT, Settings
-from tests.e2e.asterisk import Asterisk, wait_for
+from tests.e2e.asterisk import Asterisk, HarnessError, wait_for
 from tests.e2e.bot import Bot, settled
 from tests.e2e.callers import Callers
 from tests.e2e.gate import Gate
@@ -27,7 +27,7 @@ from tests.e2e.phone import Phone
 from tests.e2e.receiver import Receiver
 from tests.e2e.test_outbound import TOKEN, ask
 
-pytestmark = pytest.mark.asterisk
+pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(300)]
 
 CALLS_EACH = 23
 SEED = 4
@@ -194,7 +194,12 @@ def test_two_hundred_calls_leave_nothing(tmp_path: Path) -> None:
         assert done + failed == CALLS_EACH * len(EXTENSIONS)
         assert len(ended) >= 20
         settled(asterisk, 30)
-        wait_for("calls to end", lambda: bot.metric("voicebot_calls_active") == 0, 20)
+        try:
+            wait_for("calls to end", lambda: bot.metric("voicebot_calls_active") == 0, 20)
+        except HarnessError as error:
+            active = [call["id"] for call in ask(bot, "GET", "/api/calls")[1]["calls"]]
+            about = [line for line in bot.log if line.get("call_id") in active and line["level"] != "debug"]
+            raise HarnessError(f"{error}; still there: {active}: {about}") from None
         rows = bot.calls()
         nothing_is_left(bot, rows, descriptors, tasks)
         kept = [file.name for folder in (tmp_path, bot.folder) for file in folder.rglob("*.part")]
@@ -232,7 +237,7 @@ def all_call(asterisk: Asterisk) -> tuple[int, int]:
                     extension,
                     scenario="leave",
                     calls=CALLS_EACH,
-                    per_second=1,
+                    per_second=0.5,
                     first_s=0.0,
                     last_s=9.0,
                     words="Do it now, please.",
@@ -240,5 +245,5 @@ def all_call(asterisk: Asterisk) -> tuple[int, int]:
             )
             for extension in EXTENSIONS
         ]
-        counts = [group.finish(120) for group in groups]
+        counts = [group.finish(150) for group in groups]
     return sum(done for done, _ in counts), sum(failed for _, failed in counts)
