@@ -84,7 +84,7 @@ $(VENV)/ready: deploy/requirements/dev.txt pyproject.toml
 	@touch $@
 
 lock: $(VENV)/ready ## Write the lock files anew (needs uv)
-	@for set in runtime "offline --extra offline" \
+	@for set in "runtime --extra mcp" "offline --extra offline --extra mcp" \
 	    "full --extra offline --extra mcp --extra pictures --extra silero" \
 	    "dev --extra offline --extra pictures --extra silero --extra dev"; do \
 	  set -- $$set; name=$$1; shift; \

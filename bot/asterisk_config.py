@@ -11,8 +11,9 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from bot.asterisk_files import AsteriskFiles
+from bot.asterisk_out import called_out, expression
 from bot.call.leg import AMD_CONTEXT
-from bot.config.settings import DIAL_CONTEXT, Destination, Settings
+from bot.config.settings import DIAL_CONTEXT, OUT_CONTEXT, Destination, Settings
 from bot.preflight import MODULES
 
 DIRECTORY = Path("/etc/asterisk")
@@ -127,6 +128,7 @@ def _dialplan(settings: Settings, files: AsteriskFiles, extension: str, context:
             " same => n,Hangup()\n"
         )
         + (_amd(files, file) if settings.outbound.amd else "")
+        + called_out(settings, files.header(file, OUT_CONTEXT))
         + dialled(settings, files.header(file, DIAL_CONTEXT))
     )
 
@@ -258,6 +260,7 @@ def _examine_dialplan(settings: Settings, files: AsteriskFiles, extension: str) 
         )
     if settings.outbound.amd and AMD_CONTEXT not in files.sections("extensions.conf"):
         yield Finding(False, "extensions.conf", f"outbound.amd: there is no context [{AMD_CONTEXT}]")
+    yield from _examine_out(settings, files)
     for name, place in settings.destinations.items():
         context = place.place(name)[0]
         if context not in files.sections("extensions.conf"):
@@ -265,6 +268,15 @@ def _examine_dialplan(settings: Settings, files: AsteriskFiles, extension: str) 
         elif place.dial is not None and not _matches(files, context, _dials(name, place.dial)):
             message = f"destinations.{name}: [{context}] does not dial {place.dial} for it"
             yield Finding(False, "extensions.conf", message)
+
+
+def _examine_out(settings: Settings, files: AsteriskFiles) -> Iterator[Finding]:
+    lines = [value for _, value in files.entries("extensions.conf", OUT_CONTEXT)]
+    for pattern in settings.outbound.allow:
+        if not any(f'"{expression(pattern)}"' in line for line in lines):
+            yield Finding(
+                False, "extensions.conf", f"outbound.allow: [{OUT_CONTEXT}] does not know {pattern}"
+            )
 
 
 def _examine_rtp(settings: Settings, files: AsteriskFiles) -> Iterator[Finding]:

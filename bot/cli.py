@@ -4,7 +4,7 @@
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 import uvloop
@@ -17,6 +17,7 @@ from bot.log import configure
 cli = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 ConfigPath = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
 DEFAULT_CONFIG = Path("config.yaml")
+T = TypeVar("T")
 
 
 @cli.command()
@@ -52,7 +53,7 @@ def call(
     """Have the running bot call somebody, and wait for what comes of it."""
     from bot.web.client import call_out
 
-    _run(call_out(_load(config).settings.web, endpoint, agent, variables or []))
+    sys.exit(_run(call_out(_load(config).settings.web, endpoint, agent, variables or [])))
 
 
 @cli.command()
@@ -140,9 +141,9 @@ def _load(path: Path) -> Loaded:
     return loaded
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
+def _run(work: Coroutine[Any, Any, T]) -> T:
     try:
-        uvloop.run(work)
+        return uvloop.run(work)
     except BaseExceptionGroup as group:
         raise _first(group) from group
 

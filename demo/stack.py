@@ -18,8 +18,13 @@ from tests.e2e.bot import Bot, Model, merge
 WIDTH = 50
 #: Lines in which deploy/asterisk-root.sh tells how far it is, from the first package to the last.
 BUILD_LINES = 17
-#: Blocks of config.yaml that hold here as they do for the service; the others are this stack's own.
-KEPT = ("openai", "vad", "barge_in", "echo", "calls", "agents", "destinations", "farewell", "modalities")
+#: Blocks of config.yaml that hold here as they do for the service.
+KEPT = (
+    *("openai", "vad", "barge_in", "echo", "calls", "idle", "agents", "destinations", "farewell"),
+    "modalities",
+)
+#: Blocks of which this stack has its own. What is in neither is left out, and the start says so.
+OWN = ("provider_name", "offline", "asterisk", "media", "records", "web", "logging")
 
 
 class Steps:
@@ -33,6 +38,7 @@ class Steps:
             TimeElapsedColumn(),
         )
         self._progress = Progress(*columns, console=console)
+        self.say = console.print
 
     def __enter__(self) -> "Steps":
         self._progress.start()
@@ -97,6 +103,8 @@ def start_bot(
     settings["logging"] = {"level": "INFO"}
     settings["provider_name"] = loaded.provider
     merge(settings, blocks)
+    if left_out := [name for name in kept if kept[name] and name not in (*KEPT, *OWN)]:
+        steps.say(f"not used here: {', '.join(left_out)} of {config.name}")
     with steps(f"the bot, with {'OpenAI' if loaded.provider == 'openai' else 'the embedded model'}"):
         try:
             return stack.enter_context(Bot(asterisk, model_url, **settings))

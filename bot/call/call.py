@@ -8,8 +8,8 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 from bot.ari import AriClient
 from bot.ari.models import Channel
@@ -21,8 +21,9 @@ from bot.call.downlink import Downlink
 from bot.call.journal import Journal
 from bot.call.leg import Leg
 from bot.call.outbound import Order
-from bot.call.ports import Departure, Mailbox, Message, Taken
+from bot.call.ports import Departure, Mailbox, Message, Party, Taken
 from bot.call.quality import phone_leg, uplink_mos
+from bot.call.rest import Rest
 from bot.call.talk import Talk
 from bot.call.transfer import Input
 from bot.call.uplink import Uplink
@@ -44,6 +45,7 @@ DELAY_EVERY_S = 0.5
 #: RTCP brings figures every 5 s; a caller who hangs up takes them along, so they are asked for meanwhile.
 STATISTICS_FIRST_S = 6.0
 STATISTICS_EVERY_S = 10.0
+RING_MARGIN_S = 0.2
 #: A call that has brought no packet by then is silent for a reason that lies outside.
 SILENT_AFTER_S = 3.0
 WARN_OF_LIMIT = "In about {:g} seconds the call reaches its time limit. Mention it in one short sentence."
@@ -106,6 +108,9 @@ class Call:
         self._socket: RtpSocket | None = None
         self._uplink: Uplink | None = None
         self._downlink: Downlink | None = None
+        self._rest: Rest | None = None  # has the line while no talk has it
+        self._held = False  # the caller has put us on hold
+        self._dialled = float("inf")
         self._recorder: Recorder | None = None
         self._last_datagram = self._loop.time()
         self._media_closed = False
@@ -138,7 +143,9 @@ class Call:
             return self._ended.result()
         if self._partner:
             return self._apart("bot")
-        return Departure("continue", "bot", self.interruption, variables=refused(self.interruption))
+        return self._fit(
+            Departure("continue", "bot", self.interruption, variables=refused(self.interruption))
+        )
 
     # ------------------------------------------------------------------ setting up
 
@@ -180,10 +187,17 @@ class Call:
 
     async def _call_out(self, order: Order) -> None:
         outbound = self._house.settings.outbound
-        self.journal.note(self._loop.time(), "dialled")
+        self._dialled = self._loop.time()
+        self.journal.note(self._dialled, "dialled")
         await self.leg.call_out(order.endpoint, outbound.caller_id, outbound.ring_timeout)
         if outbound.amd:
             self.answered_by = await self.leg.person_or_machine()
+
+    @property
+    def rang_out(self) -> bool:
+        """Whom we call has had all the time to answer, but for the way there and back."""
+        rang_s = self._loop.time() - self._dialled
+        return rang_s > self._house.settings.outbound.ring_timeout - RING_MARGIN_S
 
     async def _read_variables(self) -> dict[str, str]:
         """What the agent's words may name: channel variables, or those that came with the order."""
@@ -209,6 +223,7 @@ class Call:
         self._downlink = Downlink(
             brief.codec, brief.model_codec, brief.sender(), on_frame=recorder.agent if recorder else None
         )
+        self._rest = Rest(self._uplink, self._downlink, self._socket.send, self._line_failed)
         conversation = self.prepare(talk)
         self.talk = talk
         if self._uplink.echo is not None:
@@ -314,7 +329,11 @@ class Call:
         """``talk`` has the line from here on."""
         assert talk.conversation is not None
         assert self._uplink is not None
+        if self._rest is not None:
+            self._house.pacer.remove(self._rest)
         self._uplink.retune(talk.brief.uplink.barge_in)
+        self._uplink.held = self._held and talk is self.talk
+        self._last_datagram = self._loop.time()
         self.conversation = talk.conversation
         talk.take_line()
         self._house.pacer.add(self.conversation)
@@ -338,10 +357,16 @@ class Call:
         self.rest()
 
     def rest(self) -> None:
-        """Nobody has the line for now."""
+        """No talk has the line for now; its time goes on."""
         if self.conversation is not None:
             self._house.pacer.remove(self.conversation)
             self.conversation = None
+            assert self._rest is not None
+            self._rest.begin()
+            self._house.pacer.add(self._rest)
+
+    def _line_failed(self) -> None:
+        self._end(Departure("hangup", "bot", "fault"))
 
     def _left(self, departure: Departure) -> None:
         if departure.kind != "aside":
@@ -362,17 +387,26 @@ class Call:
         number = re.sub(r"[^\w+*#.-]", "", caller.number)
         return f'"{name}" <{number}>' if name or number else ""
 
+    @property
+    def over(self) -> bool:
+        return self._ended.done()
+
+    @property
+    def partner(self) -> str:
+        """The destination that the caller talks to, without us."""
+        return self._partner
+
     async def step_out(self, name: str) -> None:
         """Caller and destination talk to each other: nothing of ours is between them, we only watch."""
         self._partner = name
         log.info("connected", destination=name)
+        await self.leg.drop_media()
         await self._close_media()
 
-    def partner_left(self, name: str) -> None:
-        self._partner = name
+    def partner_left(self) -> None:
         self._end(self._apart("destination"))
 
-    def _apart(self, by: Literal["caller", "destination", "bot"]) -> Departure:
+    def _apart(self, by: Party) -> Departure:
         return Departure("connected", by, f"connected to {self._partner}")
 
     # ------------------------------------------------------------------ events
@@ -398,11 +432,24 @@ class Call:
         self._last_datagram = self._loop.time()
         if self.conversation is not None:
             self.conversation.datagram(data)
+        elif self._rest is not None:
+            self._rest.datagram(data, time.monotonic())
+
+    def hold(self, held: bool) -> None:
+        """The caller put us on hold, or came back. A destination is heard all the same."""
+        self._held = held
+        if self.conversation is not None and self.talk and self.conversation is self.talk.conversation:
+            self.conversation.hold(held)
+        else:
+            self.journal.note(self._loop.time(), "hold" if held else "unhold")
 
     def digit(self, digit: str, duration_ms: int) -> None:
         """A key of the caller. The one for a person works whatever the model is doing, unless a tool waits
         for digits."""
-        operator = self.brief.operator if self.brief else None
+        if self._partner:
+            return  # what people type to each other is not ours
+        brief = self.talk.brief if self.talk else self.brief
+        operator = brief.operator if brief else None
         talk = self.conversation if self.talk and self.conversation is self.talk.conversation else None
         if operator and digit == operator.key and not (talk and talk.keys.wanted):
             log.info("operator_key")
@@ -412,15 +459,15 @@ class Call:
             talk.digit(digit, duration_ms)
 
     def gone(self, departure: Departure) -> None:
-        """The caller hung up, or the channel vanished."""
+        """The caller hung up, the channel vanished, or somebody ends the call at once."""
         if self.conversation is not None:
             self.conversation.gone(departure)
-        self._end(self._apart("caller") if self._partner else departure)
+        self._end(self._apart(departure.by) if self._partner else departure)
 
     def _warn(self) -> None:
-        if self.conversation is not None:
+        if self.talk is not None and self.talk.conversation is not None:
             seconds = self._house.settings.calls.warn_before_s
-            self.conversation.mention(WARN_OF_LIMIT.format(seconds))
+            self.talk.conversation.mention(WARN_OF_LIMIT.format(seconds))
 
     def _time_is_up(self) -> None:
         if not self._partner:  # people may talk as long as they like
@@ -446,11 +493,18 @@ class Call:
         elif self.conversation is not None:
             self.conversation.leave(departure)
         elif self.talk is None or self._partner:
-            self._end(departure)
+            self._end(self._apart(departure.by) if self._partner else departure)
 
     def _end(self, departure: Departure) -> None:
         if not self._ended.done():
-            self._ended.set_result(departure)
+            self._ended.set_result(self._fit(departure))
+
+    def _fit(self, departure: Departure) -> Departure:
+        """Whom we have called came from no dialplan in which he could go on, but may be sent to a place."""
+        nowhere = departure.context is None and departure.exten is None
+        if self.order is not None and departure.kind == "continue" and nowhere:
+            return replace(departure, kind="hangup")
+        return departure
 
     # ------------------------------------------------------------------ for the record
 
@@ -485,6 +539,8 @@ class Call:
         self.journal.note(self._loop.time(), "ended", departure.reason)
         if self.conversation is not None:
             self._house.pacer.remove(self.conversation)
+        if self._rest is not None:
+            self._house.pacer.remove(self._rest)
         for task in tuple(self._tasks):
             task.cancel()
         await self.leg.release(departure)
@@ -494,6 +550,8 @@ class Call:
         if self._media_closed:
             return
         self._media_closed = True
+        if self._rest is not None:
+            self._house.pacer.remove(self._rest)
         if self._socket is not None:
             self._socket.close()
         for talk in self._talks:

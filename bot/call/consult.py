@@ -69,14 +69,19 @@ class Consultation:
 
     def ended(self, cause: int) -> None:
         """The destination's channel is gone; when two people were connected, that ends the call."""
-        if self.state is State.CONNECTED:
-            self._call.partner_left(self.name)
+        if self._call.partner:
+            self._call.partner_left()
         else:
             self.give(transfer.ended(self.state, cause))
 
     def digit(self, digit: str) -> None:
         if digit in transfer.KEYS:
             self.give(transfer.KEYS[digit])
+
+    @property
+    def answered_in_words(self) -> bool:
+        """The destination has said something, of whatever kind."""
+        return any(kind == "caller_started" for _, kind, _ in self._journal.timeline)
 
     # ------------------------------------------------------------------ from the last sentence to the outcome
 
@@ -86,18 +91,30 @@ class Consultation:
         agent = call.talk
         if agent is None or not call.step_aside(f"calling {self.name}"):
             return "the call is being left already"
-        talk = await self._prepare(agent.brief)
-        await call.aside()
-        if talk is not None:
-            if self.state is State.RINGING:
+        talk = None
+        try:
+            talk = await self._prepare(agent.brief)
+            await call.aside()
+            if talk is not None and self.state is State.RINGING:
                 await self._consult(talk)
-            await talk.close()
-        if self.state is State.CONNECTED:
-            await call.step_out(self.name)
-            return ""
-        call.give_line(agent)
-        log.info("transfer_failed", destination=self.name, outcome=self.state.name.lower())
-        return OUTCOMES[self.state]
+        finally:
+            if not call.partner and not call.over:
+                await self._back(agent)
+            if talk is not None:
+                await talk.close()
+        return OUTCOMES.get(self.state, "")
+
+    async def _back(self, agent: Talk) -> None:
+        """The caller and his agent hear each other again, however the attempt has ended."""
+        call = self._call
+        self.give(Input.FAULT)  # which changes nothing once there is an outcome
+        await call.aside()
+        await call.leg.drop_second()
+        if call.leg.aside:
+            await self._take_back()
+        if not call.over:
+            call.give_line(agent)
+            log.info("transfer_failed", destination=self.name, outcome=self.state.name.lower())
 
     async def _prepare(self, brief: Brief) -> Talk | None:
         """The talk with the destination; nobody is called whom we could not speak to."""
@@ -125,15 +142,12 @@ class Consultation:
                 call.rest()
             if self.state is State.CONNECTED:
                 await leg.connect_second()
+            if self.state is State.CONNECTED:  # they may have hung up meanwhile
+                await call.step_out(self.name)
         except (AriError, ProtocolError) as error:
             log.error("consult_failed", error=str(error))
-            self.give(Input.FAULT)
-            call.rest()
         finally:
             call.journal.absorb(self._journal)
-        if self.state is not State.CONNECTED:
-            await leg.drop_second()
-            await self._take_back()
 
     async def _take_back(self) -> None:
         try:
@@ -152,8 +166,8 @@ class Consultation:
             self.give(Input.TIME_OVER)
 
     def _talk_ended(self, departure: Departure) -> None:
-        """The model of the consultation was lost, or its media failed."""
-        self.give(Input.FAULT)
+        """The model said goodbye to them, or was lost, or its media failed."""
+        self.give(Input.DECLINE if departure.by == "agent" else Input.FAULT)
 
     def _brief(self, brief: Brief) -> Brief:
         whom = self._place.description or self.name

@@ -27,6 +27,8 @@ LOST_AFTER_S = 10.0
 WATCH_EVERY_S = 2.0
 #: A caller in our app whose StasisStart has not come by then was left by an earlier run.
 ORPHANED_AFTER_S = 1.0
+#: A busy Asterisk is given so long.
+LOOK_AGAIN_AFTER_S = 10.0
 #: What follows the app's name in the ids that ``Leg`` gives.
 LEG_ID = r"-(?P<call>\d{8}-\d{6}-[0-9a-f]{8})-(?P<what>media|bridge|out|second-\d+)"
 
@@ -114,8 +116,8 @@ class Controller:
                     self._pair_parted(event.channel.id)
             case events.ChannelHold() | events.ChannelUnhold():
                 call = self._by_channel.get(event.channel.id)
-                if call is not None and call.conversation is not None:
-                    call.conversation.hold(isinstance(event, events.ChannelHold))
+                if call is not None:
+                    call.hold(isinstance(event, events.ChannelHold))
             case events.ChannelDtmfReceived():
                 call = self._by_channel.get(event.channel.id)
                 if consultation := self._consultation(event.channel.id):
@@ -150,7 +152,7 @@ class Controller:
         if call.order is None or call.journal.answered is not None or call.leg.detecting:
             call.gone(CALLER_HUNG_UP)
         elif isinstance(event, events.ChannelDestroyed):
-            call.gone(Departure("hangup", "caller", unanswered(event.cause)))
+            call.gone(Departure("hangup", "caller", unanswered(event.cause, rang_out=call.rang_out)))
 
     def _consultation(self, channel_id: str) -> Consultation | None:
         """What a destination's channel belongs to; the id that ``Leg`` gave it names the call."""
@@ -204,6 +206,8 @@ class Controller:
             log.exception("call_failed")
         finally:
             self._forget(call)
+            if call.leg.unreleased:
+                self._spawn(self._look_again())
             call.ended_at = time.time()
             await self._write_down(call)
             self._on_gone(len(self.calls))
@@ -279,6 +283,11 @@ class Controller:
             known_now = channel_id in self._by_channel or channel_id in self._pairs
             if not known_now and not self._ours.fullmatch(channel_id):
                 await self._send_on(channel_id, "lost")
+
+    async def _look_again(self) -> None:
+        """Asterisk was too busy to let go of all that a call had made; it may have done so by now, or not."""
+        await asyncio.sleep(LOOK_AGAIN_AFTER_S)
+        await self._reconcile()
 
     def _adopt_pairs(self, bridges: dict[str, tuple[str, ...]]) -> set[str]:
         """Two people whom an earlier run connected go on talking; when one leaves, so does the other."""

@@ -35,6 +35,8 @@ GOODBYE_IDLE = "The caller does not answer any more. Say goodbye in one short se
 #: Before it says that the time is up, the agent may finish its sentence for so long.
 FINISH_WITHIN_S = 10.0
 GOODBYE_WITHOUT_TOOL = "the agent said goodbye"
+#: A response has begun, and more of it may come.
+BEING_MADE = frozenset({State.PENDING, State.SPEAKING, State.TRAILING, State.SUSPECT})
 #: A response is awaited and nothing of it has been heard.
 WAITING = frozenset({State.PENDING, State.GREETING, State.CLOSING, State.ASKED})
 #: One was asked for, and nothing else brings it: the gate stays closed meanwhile.
@@ -108,6 +110,7 @@ class Conversation:
             state=lambda: self.turns.state,
             tell=self._tell,
             send=send_digits,
+            guarded=registry.get("pause_for_card") is not None,
         )
         self.answering = Answering(
             script.message,
@@ -131,6 +134,7 @@ class Conversation:
         self._agent_audible = False
         self._agent_left = 0.0  # when the last packet with its voice did
         self._voiced_response = ""  # the latest with audio
+        self._untranscribed: set[str] = set()  # items of the caller's whose words are still to come
         self.caller_speaking = False
         self._sent_frame: bytes | None = None  # the agent's voice in the last packet, if any
         self._sent_early = False
@@ -149,6 +153,7 @@ class Conversation:
         self._agent_audible = self.caller_speaking = False
         self._sign_of_life()
         self.stopwatch.agent(self._script.silence_ms)
+        self._uplink.private = False
         self._uplink.on_voice = self._give
         self._uplink.listen_over_agent(False)
         self._uplink.open_gate()
@@ -294,12 +299,14 @@ class Conversation:
         now = self._clock()
         self._uplink.reorder.forgive(duration_ms, now)
         if not self.keys.private:
-            self.journal.note(now, "dtmf")
+            self.journal.note(now, "dtmf")  # which one it was stands nowhere
             log.info("dtmf_received", ms=duration_ms)
         if self.turns.state in LEAVING or self.answering.key(digit):
             return
         self._sign_of_life()
-        if self._script.interruptible and self.turns.state in INTERRUPTIBLE:
+        # A response that is still being made may bring the very function that the keys are for.
+        awaited = self.keys.guarded and self.turns.state in BEING_MADE
+        if self._script.interruptible and self.turns.state in INTERRUPTIBLE and not awaited:
             self._unanswered.add(self._response_id)
             self._give(Input.COMMIT)
         self.keys.press(digit, now)
@@ -309,7 +316,7 @@ class Conversation:
         now = self._clock()
         self.journal.said(now, "caller", f"told-{now}", f"[{what}]")
         self._model.tell(what)
-        if not self.caller_speaking:
+        if not self.caller_speaking and not self.leaving:
             self.prompt()
 
     def gone(self, departure: Departure) -> None:
@@ -324,10 +331,10 @@ class Conversation:
     def leaving(self) -> bool:
         return self._departure is not None
 
-    def leave(self, departure: Departure) -> None:
+    def leave(self, departure: Departure) -> bool:
         """Let the farewell be heard, then go; the first wish counts (``CallControl``)."""
         if self._departure is not None:
-            return
+            return False
         self._departure = departure
         self.keys.keypad.stop("leaving")
         self.answering.leaving()
@@ -336,6 +343,7 @@ class Conversation:
             self._leave_by = self._clock() + FINISH_WITHIN_S  # the agent first ends what it is saying
         else:
             self._give(Input.LEAVE)
+        return True
 
     def model_lost(self, departure: Departure) -> None:
         """No more words will come: leave with what was already said, otherwise as ``departure`` says."""
@@ -351,6 +359,8 @@ class Conversation:
     def on_model(self, event: events.Event) -> None:
         now = self._clock()
         if self.turns.state is State.ENDED and not isinstance(event, events.CallerTranscript):
+            if isinstance(event, events.FunctionCall):  # owed an answer, or the session never responds again
+                self._functions.refuse(event)
             return  # the line is no longer ours
         match event:
             case events.AgentAudio():
@@ -383,9 +393,11 @@ class Conversation:
                 self.journal.note(now, "caller_stopped")
                 self.stopwatch.caller_stopped(now, self._uplink.last_voiced or now, self._response_id)
                 self.answering.speech_stopped(event.item_id)
+                self._untranscribed.add(event.item_id)
             case events.CallerTranscript():
                 self.journal.said(now, "caller", event.item_id, event.text)
                 self.answering.transcribed(event.item_id, event.text)
+                self._untranscribed.discard(event.item_id)
                 log.info("caller_said", transcript=event.text)
             case events.AgentTranscriptDelta():
                 self.journal.said(now, "agent", event.item_id, event.text, more=True)
@@ -406,12 +418,12 @@ class Conversation:
     def _response_done(self, event: events.ResponseDone) -> None:
         self.journal.responses += 1
         self.journal.used(event.usage)
-        if self._farewell_said and not self._hangup_called and self._departure is None:
-            openai_log.warning("AI used farewell phrase without invoking hangup_call tool")
-            self._goodbye_said = self._script.farewell.auto_hangup
         written, self._written = self._written, {}
         if event.response_id in self._dropped:
             return
+        if self._farewell_said and not self._hangup_called and self._departure is None:
+            openai_log.warning("AI used farewell phrase without invoking hangup_call tool")
+            self._goodbye_said = self._script.farewell.auto_hangup
         if event.status == "completed":
             self._judge_audio(written)
         if event.status == "failed" and not self._retried and self.turns.state in WAITING:
@@ -437,7 +449,13 @@ class Conversation:
         self._written[event.item_id] = len(event.text)
         log.info("agent_said", transcript=event.text)
         said = event.text.lower()
-        self._farewell_said = any(phrase.lower() in said for phrase in self._script.farewell.phrases)
+        if any(phrase.lower() in said for phrase in self._script.farewell.phrases):
+            self._farewell_said = True  # whatever else the response says
+
+    async def transcribed(self, within_s: float) -> None:
+        """Until the words of the caller are known, as long as this talk has the line; for so long at most."""
+        over = self._clock() + within_s
+        await self._waits.until(lambda: not self._untranscribed or self._clock() >= over)
 
     # ------------------------------------------------------------------ what ``Functions`` asks
 

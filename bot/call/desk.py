@@ -6,6 +6,7 @@ Each method is awaited by the tool that asks, and says in words what prevented i
 from typing import TYPE_CHECKING
 
 from bot.call.consult import Consultation
+from bot.call.talk import Talk
 from bot.call.transfer import Input
 from bot.errors import ModelError
 from bot.log import get_logger
@@ -21,6 +22,8 @@ TAKE_OVER = (
     "before is in the conversation."
 )
 BEGIN = 'Begin with these words, and ask for nothing that is known already: "{greeting}"'
+#: So long the words that the caller said last are waited for.
+TRANSCRIPT_WITHIN_S = 1.0
 GO_ON = "Say who you are, in a few words, and go on from there."
 
 
@@ -39,14 +42,21 @@ class Desk:
         self._consultations += 1
         consultation = Consultation(self._call, destination, place, summary, self._consultations)
         self.consultation = consultation
-        outcome = await consultation.run()
-        if outcome:
-            self.consultation = None
+        outcome = LEAVING
+        try:
+            outcome = await consultation.run()
+        finally:
+            if outcome:
+                self.consultation = None
         return outcome
 
-    def decide(self, *, accept: bool) -> None:
-        if self.consultation is not None:
-            self.consultation.give(Input.ACCEPT if accept else Input.DECLINE)
+    def decide(self, *, accept: bool) -> str:
+        if self.consultation is None:
+            return LEAVING
+        if accept and not self.consultation.answered_in_words:
+            return "they have not said anything yet"
+        self.consultation.give(Input.ACCEPT if accept else Input.DECLINE)
+        return ""
 
     async def hand_off(self, agent: str, note: str) -> str:
         """``agent`` takes the call over, on a session of its own. It gets ready, down to its first words,
@@ -55,21 +65,33 @@ class Desk:
         old = call.talk
         if old is None or not call.step_aside(f"handed off to {agent}"):
             return LEAVING
-        problem = ""
+        new = None
         try:
-            new = await call.connect(call.brief_for(agent), call.journal.dialogue())
-            begin = BEGIN.format(greeting=new.brief.greeting) if new.brief.greeting else GO_ON
-            call.prepare(new).prompt(" ".join(filter(None, (TAKE_OVER, note, begin))))
+            new = await self._get_ready(agent, note, old)
+            await call.aside()
+            if new.lost:
+                return "the other agent was lost"
+            call.talk = new
         except ModelError as error:
-            problem = "the other agent cannot be reached"
             log.error("handoff_failed", agent=agent, error=str(error))
-        await call.aside()
-        if problem or new.lost:
-            call.give_line(old)
-            return problem or "the other agent was lost"
-        call.talk = new
+            return "the other agent cannot be reached"
+        finally:
+            if call.talk is old and not call.over:
+                await call.aside()
+                call.give_line(old)
         call.give_line(new)
         call.journal.note(call.now(), "handoff", agent)
         log.info("handed_off", agent=agent)
         await old.close()
         return ""
+
+    async def _get_ready(self, agent: str, note: str, old: Talk) -> Talk:
+        """The other agent's talk, who knows what was said and has been asked for its first words. Raises
+        ModelError."""
+        call = self._call
+        if old.brief.request.transcription is not None and old.conversation is not None:
+            await old.conversation.transcribed(TRANSCRIPT_WITHIN_S)
+        new = await call.connect(call.brief_for(agent), call.journal.dialogue())
+        begin = BEGIN.format(greeting=new.brief.greeting) if new.brief.greeting else GO_ON
+        call.prepare(new).prompt(" ".join(filter(None, (TAKE_OVER, note, begin))))
+        return new

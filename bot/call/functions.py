@@ -93,6 +93,10 @@ class Functions:
         respond = respond and not self._talk.leaving
         self._model.answer(call.response_id, call.call_id, output, respond=respond)
 
+    def refuse(self, call: FunctionCall) -> None:
+        """One that came when the talk had lost the line."""
+        self._model.answer(call.response_id, call.call_id, INTERRUPTED, respond=False)
+
     def tick(self, now: float) -> None:
         for work in self._running.values():
             if now - work.began >= PATIENCE_S:

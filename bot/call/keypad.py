@@ -10,6 +10,10 @@ from typing import Literal
 Ended = Literal["terminator", "max_digits", "digit_timeout", "timeout", "speech", "leaving"]
 
 
+#: Of so many keys a number is made that is typed with pauses.
+GROUP = 4
+
+
 @dataclass(frozen=True, slots=True)
 class GatherParams:
     """``digit_timeout_s`` runs from each key, ``timeout_s`` until the first. ``terminator`` may be empty."""
@@ -29,11 +33,15 @@ class Gathered:
 
 
 class Keypad:
-    """``press`` and ``tick`` it; ``gathered`` is the result of the latest gather, None while it goes on."""
+    """``press`` and ``tick`` it; ``gathered`` is the result of the latest gather, None while it goes on.
 
-    def __init__(self, pause_s: float) -> None:
+    Keys that nobody asked for are complete ``pause_s`` after the last, from a ``GROUP`` on ``long_pause_s``.
+    """
+
+    def __init__(self, pause_s: float, long_pause_s: float = 0.0) -> None:
         self.gathered: Gathered | None = None
         self._pause_s = pause_s
+        self._long_pause_s = max(pause_s, long_pause_s)
         self._gather: GatherParams | None = None
         self._pending = ""
         self._spoken = False  # by the caller, since the gather began
@@ -42,6 +50,11 @@ class Keypad:
     @property
     def gathering(self) -> bool:
         return self._gather is not None
+
+    @property
+    def pending(self) -> bool:
+        """Keys have come that are not complete yet."""
+        return bool(self._pending)
 
     def gather(self, params: GatherParams, now: float) -> None:
         """Ask for digits. Only while no gather goes on."""
@@ -67,7 +80,8 @@ class Keypad:
         """Keys that nobody asked for, once they are complete, otherwise nothing. A caller who is still being
         told what to type has not begun to be slow."""
         if self._gather is None:
-            if not self._pending or now < self._since + self._pause_s:
+            pause_s = self._pause_s if len(self._pending) < GROUP else self._long_pause_s
+            if not self._pending or now < self._since + pause_s:
                 return ""
             complete, self._pending = self._pending, ""
             return complete

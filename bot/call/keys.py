@@ -7,6 +7,9 @@ from bot.call.keypad import Gathered, GatherParams, Keypad
 from bot.call.turns import LEAVING, State
 from bot.call.uplink import Uplink
 from bot.call.waits import Waits
+from bot.log import get_logger
+
+log = get_logger("call")
 
 #: Of a tone that we send, and of the quiet after it.
 TONE_MS = 100
@@ -15,13 +18,19 @@ TONE_MS = 100
 PRIVATE_TAIL_S = 1.0
 #: Who types slowly types on after such a gather has ended; these keys are not for the model either.
 LATE_KEYS_S = 10.0
+#: So many digits that nobody asked for may be those of a card, where cards are taken.
+LONG_NUMBER = 8
+#: Cards are typed in groups of four, and between them one looks at the card.
+LONG_PAUSE_S = 5.0
+TYPED_LONG = "The caller typed a long number, which is kept from you, and which nobody has got"
 
 SendDigits = Callable[[str, int], Awaitable[None]]  # digits, milliseconds of each tone and of each gap
 
 
 class Keys:
     """``tell`` is given keys that nobody asked for, in words; ``clock`` gives the loop's time; ``state`` says
-    how the turns stand."""
+    how the turns stand. ``guarded``: the agent takes cards, and callers may type theirs before it asks, so
+    that keys are private until it is known that they are none."""
 
     def __init__(
         self,
@@ -34,8 +43,11 @@ class Keys:
         state: Callable[[], State],
         tell: Callable[[str], None],
         send: SendDigits,
+        guarded: bool = False,
     ) -> None:
-        self.keypad = Keypad(pause_s)
+        self.keypad = Keypad(pause_s, LONG_PAUSE_S if guarded else pause_s)
+        self.guarded = guarded
+        self._gathering_privately = False
         self._waits = waits
         self._uplink = uplink
         self._playout = playout
@@ -47,41 +59,57 @@ class Keys:
 
     def tick(self, now: float, *, agent_audible: bool) -> None:
         if typed := self.keypad.tick(now, agent_audible=agent_audible):
-            self._tell(f"The caller pressed {' '.join(typed)}")
+            self._uplink.private = False
+            if self.guarded and sum(key.isdigit() for key in typed) >= LONG_NUMBER:
+                self._nobodys_until = now + LATE_KEYS_S
+                log.info("long_number_typed")
+                self._tell(TYPED_LONG)
+            else:
+                self._tell(f"The caller pressed {' '.join(typed)}")
 
     def press(self, digit: str, now: float) -> None:
         """A key of the caller. One that comes late for a private gather belongs to nobody."""
         self._pressed = now
-        if self.keypad.gathering or not self.wanted:
+        if self.keypad.gathering:
             self.keypad.press(digit, now)
+        elif not self._gathering_privately and now >= self._nobodys_until:
+            self.keypad.press(digit, now)
+            self._uplink.private = self.guarded
 
     @property
     def wanted(self) -> bool:
-        """A tool waits for digits, or late ones of a private gather may still come."""
-        return self.keypad.gathering or self.private or self._clock() < self._nobodys_until
+        """A tool waits for digits, some are not complete yet, or late ones of a private gather may come."""
+        return (
+            self.keypad.gathering
+            or self.keypad.pending
+            or self._gathering_privately
+            or self._clock() < self._nobodys_until
+        )
 
     @property
     def private(self) -> bool:
+        """What the caller types, and sounds in the audio, is for nobody's eyes and ears."""
         return self._uplink.private
 
     async def gather(self, params: GatherParams) -> Gathered | None:
         """The digits that the caller types; None when another gather goes on."""
-        if self.keypad.gathering or self.private:
+        if self.keypad.gathering or self._gathering_privately:
             return None
+        self._uplink.private = False
         return await self._gather(params)
 
     async def gather_privately(self, params: GatherParams) -> Gathered | None:
         """The same, and meanwhile nothing of the caller is recorded, logged or heard by the model: tones in
         the audio would tell the digits, too."""
-        if self.keypad.gathering or self.private:
+        if self.keypad.gathering or self._gathering_privately:
             return None
-        self._uplink.private = True
+        self._uplink.private = self._gathering_privately = True
         gathered = None
         try:
             gathered = await self._gather(params)
             await self._waits.until(lambda: self._clock() >= self._pressed + PRIVATE_TAIL_S)
         finally:
-            self._uplink.private = False
+            self._uplink.private = self._gathering_privately = False
             if gathered is None or gathered.ended != "terminator":
                 self._nobodys_until = self._clock() + LATE_KEYS_S
         return gathered
@@ -107,5 +135,6 @@ class Keys:
             over = self._clock() + len(digits) * 2 * TONE_MS / 1000
             await self._waits.until(lambda: self._clock() >= over)
         finally:
-            self._playout.resume()
+            if self._state() not in {State.SUSPECT, State.SUSPECT_DONE}:  # that pause is the caller's
+                self._playout.resume()
         return True

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from bot.ari import AriClient
 from bot.call.ports import Departure
-from bot.config.settings import DIAL_CONTEXT
+from bot.config.settings import DIAL_CONTEXT, OUT_CONTEXT
 from bot.errors import AriError, AriRefused, ProtocolError
 from bot.log import get_logger
 from bot.media.rtp import Address
@@ -44,6 +44,8 @@ class Leg:
         self.entered: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()  # arguments of each of its StasisStart
         self.rtp_statistics: dict[str, Any] = {}  # of the caller's channel, when last asked
         self.second = ""
+        self.unreleased = False  # Asterisk took too long: something of ours may be left there
+        self.aside = False  # the caller is out of the bridge, and hears music
         self._ari = ari
         self._made: dict[str, asyncio.Task[Any]] = {}
 
@@ -66,16 +68,17 @@ class Leg:
         await self._ari.channels.answer(self.caller_id)
 
     async def call_out(self, endpoint: str, caller_id: str, ring_timeout_s: int) -> None:
-        """Dial, and return when somebody or something has answered. Nobody answering ends the call from
-        outside (ChannelDestroyed, with the cause). Raises AriError."""
+        """Have the dialplan dial, and return when somebody or something has answered. Nobody answering ends
+        the call from outside (ChannelDestroyed, with the cause). ``/n``: as below. Raises AriError."""
         await self._make(
             self.caller_id,
             self._ari.channels.originate(
-                endpoint,
+                f"Local/s@{OUT_CONTEXT}/n",
                 channel_id=self.caller_id,
                 caller_id=caller_id or None,
                 timeout_s=ring_timeout_s,
-                variables={"VOICEBOT_APP": self._ari.app},  # whom the dialplan gives them back to
+                # Whom the dialplan is to dial, if it allows that, and whom AMD gives them back to.
+                variables={"VOICEBOT_ENDPOINT": endpoint, "VOICEBOT_APP": self._ari.app},
             ),
         )
         self.there = True
@@ -137,6 +140,7 @@ class Leg:
 
     async def hold(self) -> None:
         """The caller hears music, and nothing of the bridge."""
+        self.aside = True
         await self._ari.bridges.remove_channel(self.bridge_id, self.caller_id)
         await self._ari.channels.start_moh(self.caller_id)
 
@@ -158,10 +162,12 @@ class Leg:
         await self._ari.bridges.add_channel(self.bridge_id, self.second)
 
     async def connect_second(self) -> None:
-        """Caller and destination hear each other; the agent's channel is gone."""
-        await self._ari.channels.stop_moh(self.caller_id)
-        await self._ari.bridges.add_channel(self.bridge_id, self.caller_id)
-        await self._ari.channels.hangup(self.media_id)
+        """Caller and destination hear each other."""
+        await self.take_back()
+
+    async def drop_media(self) -> None:
+        """The agent is out of it. Never raises AriError."""
+        await self._quietly(self._ari.channels.hangup(self.media_id))
 
     async def drop_second(self) -> None:
         """Hang up on the destination, or stop its ringing. Never raises AriError."""
@@ -172,9 +178,10 @@ class Leg:
             self.second = ""
 
     async def take_back(self) -> None:
-        """The caller hears the agent again."""
+        """The caller hears whoever is in the bridge again."""
         await self._ari.channels.stop_moh(self.caller_id)
         await self._ari.bridges.add_channel(self.bridge_id, self.caller_id)
+        self.aside = False
 
     # ------------------------------------------------------------------ the end
 
@@ -197,9 +204,9 @@ class Leg:
             await self._quietly(self._ari.bridges.destroy(self.bridge_id))
 
     async def _settled(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(RELEASE_WITHIN_S):
-                await asyncio.gather(*self._made.values(), return_exceptions=True)
+        if self._made:
+            _, late = await asyncio.wait(self._made.values(), timeout=RELEASE_WITHIN_S)
+            self.unreleased = self.unreleased or bool(late)
 
     async def _make(self, name: str, request: Coroutine[Any, Any, T]) -> T:
         """A request that goes on to its answer even when the call ends meanwhile."""
@@ -212,6 +219,8 @@ class Leg:
         await self._quietly(self._ari.channels.hangup(self.caller_id, reason="normal"))
 
     async def _continue(self, departure: Departure) -> bool:
+        if self.aside:  # the music would go on in the dialplan
+            await self._quietly(self._ari.channels.stop_moh(self.caller_id))
         for name, value in departure.variables.items():
             await self._quietly(self._ari.channels.set_channel_var(self.caller_id, name, value))
         return await self._quietly(
@@ -233,6 +242,7 @@ class Leg:
                 log.warning("release_refused", error=str(error))
             return False
         except (AriError, TimeoutError) as error:
-            log.warning("release_failed", error=str(error))
+            self.unreleased = True
+            log.warning("release_failed", error=str(error) or f"no answer within {RELEASE_WITHIN_S:g} s")
             return False
         return True

@@ -13,6 +13,7 @@ from bot.errors import OrderRefused
 
 #: Technology and address; nothing that Asterisk would take for a second destination or for options.
 ENDPOINT = re.compile(r"[A-Za-z0-9]+/[A-Za-z0-9_.+*#@:-]+")
+NAMED = re.compile(r'\s*"?(?P<name>[^"<]*?)"?\s*<(?P<number>[^>]*)>\s*')
 WINDOW_S = 60.0
 #: Q.850 causes of a leg that never answered.
 BUSY, NO_ANSWER, REJECTED = 17, frozenset({16, 18, 19}), 21
@@ -38,7 +39,7 @@ class Allowance:
     def take(self, endpoint: str, active: int, now: float) -> None:
         """One more call, while ``active`` outbound ones are under way. Raises OrderRefused."""
         limits = self._limits
-        allowed = any(fnmatchcase(endpoint, pattern) for pattern in limits.allow)
+        allowed = any(fits(endpoint, pattern) for pattern in limits.allow)
         if not allowed or not ENDPOINT.fullmatch(endpoint):
             raise OrderRefused(
                 "not_allowed", f"{endpoint} may not be called", remedy="outbound.allow names who may"
@@ -56,8 +57,17 @@ class Allowance:
         self._taken.append(now)
 
 
-def unanswered(cause: int) -> str:
-    """Why nobody answered, in words, from the Q.850 cause of the destroyed channel."""
+def fits(endpoint: str, pattern: str) -> bool:
+    """No wildcard stands for an ``@``: which trunk a number goes to is for the operator to say."""
+    parts, patterns = endpoint.split("@"), pattern.split("@")
+    return len(parts) == len(patterns) and all(map(fnmatchcase, parts, patterns))
+
+
+def unanswered(cause: int, *, rang_out: bool = False) -> str:
+    """Why nobody answered, in words, from the Q.850 cause of the destroyed channel. ``rang_out``: it rang for
+    as long as it may."""
+    if rang_out and cause in NO_ANSWER:
+        return "ring time-out"
     if cause == BUSY:
         return "busy"
     if cause == REJECTED:
@@ -66,13 +76,17 @@ def unanswered(cause: int) -> str:
 
 
 def dialled(channel_id: str, caller_id: str, endpoint: str) -> Channel:
-    """The channel of an outbound call as it will be, before Asterisk has it."""
+    """The channel of an outbound call as it will be, before Asterisk has it. ``caller_id`` is a number, or
+    ``Name <number>``."""
+    named = NAMED.fullmatch(caller_id)
     nobody = CallerID(name="", number="")
     return Channel(
         id=channel_id,
         name=endpoint,
         state="Down",
-        caller=CallerID(name="", number=caller_id),
+        caller=CallerID(name=named["name"], number=named["number"])
+        if named
+        else CallerID(name="", number=caller_id),
         connected=nobody,
         accountcode="",
         dialplan=DialplanCEP(context="", exten=endpoint, priority=1),

@@ -28,6 +28,9 @@ class Model(Protocol):
     def instruct(self, text: str) -> None: ...
 
 
+Party = Literal["agent", "caller", "destination", "bot", "model", "asterisk", "operator"]
+
+
 @dataclass(frozen=True, slots=True)
 class Departure:
     """How a call is left: hung up, or sent on in the dialplan. ``reason`` is kept in the call's record.
@@ -39,7 +42,7 @@ class Departure:
     """
 
     kind: Literal["hangup", "continue", "aside", "connected"]
-    by: Literal["agent", "caller", "destination", "bot", "model", "asterisk", "operator"]
+    by: Party
     reason: str
     say: str = ""
     context: str | None = None
@@ -110,7 +113,7 @@ class Desk(Protocol):
     async def consult(self, destination: str, summary: str) -> str:
         """Somebody is called for the caller, told ``summary``, and connected when they agree."""
 
-    def decide(self, *, accept: bool) -> None:
+    def decide(self, *, accept: bool) -> str:
         """What they say to that."""
 
 
@@ -129,5 +132,5 @@ class CallControl(Protocol):
     @property
     def answering(self) -> AnsweringControl: ...
 
-    def leave(self, departure: Departure) -> None:
-        """Let the farewell be heard, then go."""
+    def leave(self, departure: Departure) -> bool:
+        """Let the farewell be heard, then go. False when the call is being left already."""

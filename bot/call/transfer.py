@@ -53,6 +53,7 @@ TABLE: dict[tuple[State, Input], State] = {
     (S.BRIEFING, In.TIME_OVER): S.UNDECIDED,
     (S.BRIEFING, In.WITHDRAW): S.WITHDRAWN,
     (S.BRIEFING, In.FAULT): S.FAILED,
+    (S.CONNECTED, In.LEFT): S.LEFT,  # before they were put together
     (S.CONNECTED, In.FAULT): S.FAILED,  # they could not be put together
 }
 

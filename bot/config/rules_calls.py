@@ -83,6 +83,17 @@ def agent_matches(subject: Subject) -> Iterator[Finding]:
                 )
 
 
+#: Technology and address, with ``*``, ``?`` and sets of letters and digits: what the dialplan can repeat.
+ALLOWED = re.compile(r"[A-Za-z0-9]+/([A-Za-z0-9_.+*?#@:-]|\[[A-Za-z0-9-]+\])+")
+
+
+def outbound_patterns(subject: Subject) -> Iterator[Finding]:
+    for index, pattern in enumerate(subject.settings.outbound.allow):
+        if not ALLOWED.fullmatch(pattern):
+            remedy = "write TECHNOLOGY/address, such as PJSIP/2??, with ?, * and sets such as [0-4]"
+            yield Finding(("outbound", "allow", index), f"{pattern} is no pattern of endpoints", remedy)
+
+
 def agent_tools(subject: Subject) -> Iterator[Finding]:
     settings = subject.settings
     every = subject.known_tools.union(own_tools(settings))
@@ -193,6 +204,7 @@ RULES: tuple[Rule, ...] = (
     stop_grace,
     time_zone,
     agent_matches,
+    outbound_patterns,
     agent_tools,
     handoffs,
     destinations,

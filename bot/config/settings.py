@@ -246,6 +246,8 @@ class Dtmf(Model):
 #: The one context of the dialplan through which phones are dialled; its extensions are the names of the
 #: destinations that have ``dial``, so that Asterisk refuses whatever else it may be asked for.
 DIAL_CONTEXT = "voicebot-dial"
+#: Where the dialplan repeats ``outbound.allow``.
+OUT_CONTEXT = "voicebot-out"
 
 
 class Destination(Model):

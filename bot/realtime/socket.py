@@ -62,8 +62,8 @@ class WebSocket(asyncio.Protocol):
 
     def send(self, message: bytes) -> None:
         """Send one text message now; dropped once the connection is closing, which ``closed`` tells."""
-        if self._open and self._transport is not None:
-            self._transport.write(_text_frame(message))
+        if self._open and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(_text_frame(message))  # uvloop's raises once it is closing
 
     async def keep_alive(self) -> None:
         """Ping a silent peer, give up on one that does not answer; return when the connection is over."""
@@ -112,8 +112,8 @@ class WebSocket(asyncio.Protocol):
         self._flush()
 
     def eof_received(self) -> None:
+        """Whoever says no goodbye gets none: asyncio closes the transport after this."""
         self._protocol.receive_eof()
-        self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._open = False
@@ -152,6 +152,8 @@ class WebSocket(asyncio.Protocol):
 
     def _flush(self) -> None:
         assert self._transport is not None
+        if self._transport.is_closing():
+            return
         self._open = self._protocol.state is State.OPEN
         for data in self._protocol.data_to_send():
             if data:

@@ -101,6 +101,7 @@ class Ledger:
         metrics.interruptions.inc(journal.interruptions)
         for tool in journal.tools:
             metrics.tools.labels(tool["name"], "failed" if tool["error"] else "ok").inc()
+            metrics.tool_seconds.labels(tool["name"]).observe(tool["ms"] / 1000)
         for kind, count in journal.usage.items():
             metrics.tokens.labels(kind if kind in TOKEN_KINDS else "other").inc(max(0, count))
         self._count_quality(row["quality"])

@@ -63,6 +63,11 @@ def failed(reason: str, advice: str) -> ToolResult:
     return ToolResult({"ok": False, "error": reason, "advice": advice}, error=reason)
 
 
+def leaving_already() -> ToolResult:
+    """For a second wish to leave: the first one counts."""
+    return failed("the call is being left already", "say nothing more about it")
+
+
 def told(answer: Any) -> ToolResult:
     """A result with somebody else's data, cut to what is of use."""
     text = orjson.dumps(answer, default=str, option=orjson.OPT_NON_STR_KEYS).decode()

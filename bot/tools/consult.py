@@ -6,7 +6,7 @@ Only the talk with that destination has them; the caller's agent does not.
 from typing import Any, ClassVar
 
 from bot.call.ports import CallControl
-from bot.tools.base import Arguments, ToolResult
+from bot.tools.base import Arguments, ToolResult, failed
 from bot.tools.registry import ToolRegistry
 
 
@@ -22,7 +22,8 @@ class AcceptCaller:
 
     async def run(self, call: CallControl, arguments: dict[str, Any]) -> ToolResult:
         NoArguments.model_validate(arguments)
-        call.desk.decide(accept=True)
+        if problem := call.desk.decide(accept=True):
+            return failed(problem, "wait for their answer")
         return ToolResult({"ok": True}, respond=False)
 
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from bot.call.ports import CallControl, Departure
-from bot.tools.base import Arguments, ToolResult
+from bot.tools.base import Arguments, ToolResult, leaving_already
 
 
 class HangupArguments(Arguments):
@@ -23,6 +23,8 @@ class HangupCall:
 
     async def run(self, call: CallControl, arguments: dict[str, Any]) -> ToolResult:
         given = HangupArguments.model_validate(arguments)
-        call.leave(Departure("hangup", by="agent", reason=given.reason or "the agent said goodbye"))
+        reason = given.reason or "the agent said goodbye"
+        if not call.leave(Departure("hangup", by="agent", reason=reason)):
+            return leaving_already()
         advice = "If you have not said goodbye yet, say a short farewell now."
         return ToolResult({"ok": True, "advice": advice}, respond=False)

@@ -8,7 +8,7 @@ from pydantic import Field
 from bot.call.ports import CallControl, Departure
 from bot.config.profile import sanitized
 from bot.config.settings import Destination
-from bot.tools.base import Arguments, ToolResult, failed
+from bot.tools.base import Arguments, ToolResult, failed, leaving_already
 
 MAX_SUMMARY_CHARS = 400
 SUMMARY = "What the caller wants and what was said so far, in one or two sentences, for whoever answers."
@@ -66,16 +66,16 @@ class TransferCall:
         if wanted not in self._destinations:
             return unknown(wanted, self._destinations)
         context, exten, priority = self._destinations[wanted].place(wanted)
-        call.leave(
-            Departure(
-                "continue",
-                by="agent",
-                reason=f"transferred to {wanted}",
-                context=context,
-                exten=exten,
-                priority=priority,
-                variables={"VOICEBOT_TRANSFER": wanted, "VOICEBOT_SUMMARY": plain(given.summary)},
-            )
+        departure = Departure(
+            "continue",
+            by="agent",
+            reason=f"transferred to {wanted}",
+            context=context,
+            exten=exten,
+            priority=priority,
+            variables={"VOICEBOT_TRANSFER": wanted, "VOICEBOT_SUMMARY": plain(given.summary)},
         )
+        if not call.leave(departure):
+            return leaving_already()
         advice = "If you have not told the caller yet, say that you are connecting them now."
         return ToolResult({"ok": True, "destination": wanted, "advice": advice}, respond=False)

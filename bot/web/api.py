@@ -38,7 +38,7 @@ ENDED = "ended"
 STATUS = {"not_allowed": 403, "too_many": 429, "draining": 503}
 M = TypeVar("M", bound=BaseModel)
 
-OF_A_BODY, OF_A_CALL = (400, 422), (404,)
+OF_A_BODY, OF_A_CALL = (400, 413, 422), (404,)
 ON_A_CALL = (*OF_A_BODY, *OF_A_CALL, 409)
 ONE = "/api/calls/{id}"
 DONE, UNDER_WAY = (200, models.Accepted), (202, models.Accepted)
@@ -151,6 +151,7 @@ class Api:
         tool = self.registry.get("transfer_call")
         if tool is None:
             raise Refusal(409, "there are no destinations", "name them under destinations: in config.yaml")
+        call.journal.note(call.now(), "operator", "transfer")
         result = await run_tool(tool, conversation, wanted.model_dump_json())
         if result.error:
             raise Refusal(409, result.error, f"destinations: {', '.join(self.settings.destinations)}")
@@ -178,25 +179,27 @@ class Api:
         """The call as it is, then what happens on it, as JSON texts; closed after ``ended``."""
         call = self._call(request)
         socket = web.WebSocketResponse(heartbeat=PING_EVERY_S)
-        await socket.prepare(request)
         unread: asyncio.Queue[dict[str, Any]] = asyncio.Queue(MOST_UNREAD)
         view = models.CallView.model_validate(row_of(call)).model_dump()
         unread.put_nowait({"event": "call", "call": view})
-        sending = asyncio.create_task(_send(unread, socket))
+        sending: asyncio.Task[None] | None = None
 
         def tell(event: dict[str, Any]) -> None:
-            if unread.full():
-                sending.cancel()
-            else:
+            if not unread.full():
                 unread.put_nowait(event)
+            elif sending is not None:
+                sending.cancel()
 
-        call.journal.watchers.append(tell)
+        call.journal.watchers.append(tell)  # before anything is awaited: nothing happens in between
         try:
+            await socket.prepare(request)
+            sending = asyncio.create_task(_send(unread, socket))
             async for _ in socket:  # nothing is taken; this notices that the watcher has gone
                 pass
         finally:
             call.journal.watchers.remove(tell)
-            sending.cancel()
+            if sending is not None:
+                sending.cancel()
         return socket
 
     def _call(self, request: web.Request) -> Call:
@@ -212,6 +215,8 @@ class Api:
         if call.departure is not None or talk is None or call.conversation is not talk.conversation:
             raise Refusal(409, "the agent is not talking to the caller", "wait until it does")
         assert call.conversation is not None
+        if call.conversation.leaving:
+            raise Refusal(409, "the call is being left already", "ask for it sooner")
         return call, call.conversation
 
 
@@ -231,6 +236,8 @@ async def _read(request: web.Request, model: type[M]) -> M:
     """The request's body. Raises Refusal in words."""
     try:
         return model.model_validate(orjson.loads(await request.read()))
+    except web.HTTPRequestEntityTooLarge as error:
+        raise Refusal(413, "the body is too large", "see /api/openapi.json") from error
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors())
         raise Refusal(422, wrong, "see /api/openapi.json") from error

@@ -12,8 +12,16 @@ LOOK_EVERY_S = 1.0
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
-async def call_out(web: Web, endpoint: str, agent: str, variables: list[str]) -> None:
-    """Prints the call's id, and when it has ended how. Raises ConfigError, OrderRefused or ResourceError."""
+#: Exit codes of a call in which nobody talked, by its reason; ``UNREACHABLE`` for any other.
+EXIT_CODES = {"busy": 10, "no answer": 11, "ring time-out": 12, "rejected": 13, "answering machine": 15}
+UNREACHABLE = 14
+
+
+async def call_out(web: Web, endpoint: str, agent: str, variables: list[str]) -> int:
+    """Prints the call's id, and when it has ended how; the exit code says whether somebody answered.
+
+    Raises ConfigError, OrderRefused or ResourceError.
+    """
     token = web.api_token.get_secret_value()
     if not token:
         raise ConfigError("the bot's API is off", remedy="set web.api_token")
@@ -35,6 +43,13 @@ async def call_out(web: Web, endpoint: str, agent: str, variables: list[str]) ->
             f"no bot answers at {where}:{web.port} ({error})", remedy="start it: voicebot run"
         ) from error
     print(f"{call['outcome']} by {call['ended_by']}: {call['reason']}")
+    return exit_code(call)
+
+
+def exit_code(call: dict[str, Any]) -> int:
+    if call["answered_at"] is None:
+        return EXIT_CODES.get(call["reason"], UNREACHABLE)
+    return EXIT_CODES["answering machine"] if call["reason"] == "answering machine" else 0
 
 
 async def _ended(bot: aiohttp.ClientSession, call_id: str) -> dict[str, Any]:

@@ -63,6 +63,13 @@ class Metrics:
         )
         self.interruptions = Counter("voicebot_interruptions", "Committed barge-ins.", registry=registry)
         self.tools = Counter("voicebot_tool_calls", "Function calls.", ["tool", "result"], registry=registry)
+        self.tool_seconds = Histogram(
+            "voicebot_tool_seconds",
+            "Function call to its result.",
+            ["tool"],
+            buckets=(*SECONDS, 30.0, 60.0, 120.0),
+            registry=registry,
+        )
         self.tokens = Counter("voicebot_tokens", "Tokens the model reported.", ["kind"], registry=registry)
         self.voice = Counter(
             "voicebot_voice", "Counts of both ways of the voice.", ["what"], registry=registry

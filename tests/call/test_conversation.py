@@ -625,3 +625,69 @@ def test_what_the_model_still_says_after_stepping_aside_is_not_heard() -> None:
     line.says(1)
     line.run(1)
     assert not any(line.audible)
+
+
+async def test_a_function_called_after_stepping_aside_is_answered() -> None:
+    """The session waits for an answer to every call, and would be mute without one when the line is back."""
+    line = Line()
+    line.talk.leave(Departure("aside", "agent", "handed off"))
+    line.run(1)
+    assert line.talk.turns.state is State.ENDED
+    line.talk.on_model(events.FunctionCall("r1", "c1", "hangup_call", "{}"))
+    (answer,) = [told for told in line.model.told if told[0] == "answer"]
+    assert "interrupted" in answer[2]
+    assert not answer[3]
+    assert len(line.ended) == 1
+
+
+async def test_a_second_wish_to_leave_is_told_of_the_first() -> None:
+    line = Line()
+    line.begins()
+    line.says(1)
+    await line.calls("hangup_call")
+    await line.calls("transfer_call", '{"destination":"sales"}', call_id="c2")
+    await line.calls("hangup_call", call_id="c3")
+    assert [entry["error"] for entry in line.talk.journal.tools] == [
+        "",
+        *["the call is being left already"] * 2,
+    ]
+
+
+def test_a_farewell_counts_wherever_in_a_response_it_was_said(capsys: pytest.CaptureFixture[str]) -> None:
+    line = Line()
+    line.begins()
+    line.talk.on_model(events.AgentTranscript("r1", "i1", "Goodbye, and thank you."))
+    line.talk.on_model(events.AgentTranscript("r1", "i2", "It is a quarter past nine."))
+    line.done()
+    assert "farewell phrase" in "".join(capsys.readouterr())
+
+
+def test_a_farewell_that_was_interrupted_ends_nothing() -> None:
+    line = Line(farewell=Farewell(auto_hangup=True, grace_s=1))
+    line.begins()
+    line.says(3)
+    line.run(0.5)
+    line.talk.on_model(events.AgentTranscript("r1", "i1", "Goodbye, and thank you."))
+    line.talk.digit("1", 100)
+    line.done(status="cancelled", reason="client_cancelled")
+    line.run(8)
+    assert line.ended == []
+
+
+async def test_the_callers_last_words_are_waited_for() -> None:
+    line = Line()
+    line.talk.on_model(events.SpeechStarted("u1", 0))
+    line.talk.on_model(events.SpeechStopped("u1", 900))
+    waiting = asyncio.create_task(line.talk.transcribed(1.0))
+    await asyncio.sleep(0)
+    line.run(0.5)
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    line.talk.on_model(events.CallerTranscript("u1", "A tyre, please."))
+    line.run(0.1)
+    await asyncio.wait_for(waiting, 1)
+    line.talk.on_model(events.SpeechStopped("u2", 900))
+    waiting = asyncio.create_task(line.talk.transcribed(1.0))
+    await asyncio.sleep(0)
+    line.run(1.1)
+    await asyncio.wait_for(waiting, 1)

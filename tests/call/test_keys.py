@@ -7,9 +7,11 @@ import orjson
 import pytest
 
 from bot.call.keypad import Gathered, GatherParams
-from bot.call.ports import Departure
+from bot.call.keys import TYPED_LONG
+from bot.call.ports import CallControl, Departure
 from bot.call.turns import State
 from bot.realtime import events
+from bot.tools.base import ToolResult
 from tests.call.test_conversation import Line, voice
 
 
@@ -295,3 +297,130 @@ async def test_who_says_the_number_instead_gets_one_answer() -> None:
     await task
     assert output(line)["ended"] == "the caller spoke instead"
     assert not output(line)["respond"]
+
+
+class Card:
+    """Its being there is what makes keys private."""
+
+    name = "pause_for_card"
+    description = "…"
+    timeout_s = 30.0
+    say = ""
+
+    def __init__(self) -> None:
+        self.parameters: dict[str, Any] = {"type": "object"}
+        self.digits = ""
+
+    async def run(self, call: CallControl, arguments: dict[str, Any]) -> ToolResult:
+        gathered = await call.keys.gather_privately(GatherParams(max_digits=19))
+        self.digits = gathered.digits if gathered else ""
+        return ToolResult({"ok": True})
+
+
+NUMBER = "4929718350614207"
+
+
+def told(line: Line) -> list[str]:
+    return [words[1] for words in line.model.told if words[0] == "tell"]
+
+
+def test_a_long_number_is_told_to_no_agent_who_takes_cards(capsys: pytest.CaptureFixture[str]) -> None:
+    line = Line(Card())
+    for at in range(0, len(NUMBER), 4):  # in groups, with a look at the card in between
+        presses(line, NUMBER[at : at + 4])
+        line.run(2.5)
+    line.run(6)
+    presses(line, "12")  # what else belongs to it
+    line.run(3)
+    assert told(line) == [TYPED_LONG]
+    assert [u.text for u in line.talk.journal.transcript] == [f"[{TYPED_LONG}]"]
+    assert NUMBER[:4] not in "".join(capsys.readouterr())
+
+
+def test_other_agents_are_told_of_a_long_number() -> None:
+    line = Line()
+    presses(line, NUMBER)
+    line.run(3)
+    assert told(line) == ["The caller pressed " + " ".join(NUMBER)]
+
+
+def test_a_short_number_is_told_to_an_agent_who_takes_cards() -> None:
+    line = Line(Card())
+    presses(line, "1")
+    line.run(3)
+    assert told(line) == ["The caller pressed 1"]
+
+
+def test_from_the_first_key_on_nobody_hears_the_tones_of_what_may_be_a_card() -> None:
+    line = Line(Card())
+    line.talk.digit("4", 100)
+    line.model.heard = b""
+    line.run(1, voice(1))
+    assert not any(line.model.heard)
+    line.run(2)
+    line.model.heard = b""
+    line.run(1, voice(1))
+    assert any(line.model.heard), "the run is over"
+
+
+async def test_a_card_that_is_typed_before_the_function_is_called_goes_to_it() -> None:
+    """The first key does not cancel the response that is about to call it."""
+    card = Card()
+    line = Line(card)
+    line.begins()
+    line.says(4)
+    line.run(1)
+    presses(line, NUMBER[:8])
+    assert line.talk.turns.state is State.SPEAKING
+    task = await starts(line, "pause_for_card")
+    line.done()
+    presses(line, NUMBER[8:] + "#")
+    line.run(2)
+    await task
+    assert card.digits == NUMBER
+    assert told(line) == []
+    assert not any(line.audible[-10:]), "a later key has cut the sentence"
+
+
+async def test_after_digits_that_were_asked_for_the_caller_is_heard() -> None:
+    line = Line(Card())
+    presses(line, "4")
+    task = await starts(line, "gather_digits")
+    presses(line, "711#")
+    await task
+    assert output(line)["digits"] == "4711"
+    line.model.heard = b""
+    line.run(1, voice(1))
+    assert any(line.model.heard)
+
+
+def test_a_new_talk_hears_the_caller_whatever_was_private() -> None:
+    line = Line(Card())
+    presses(line, "4")
+    line.talk.take_line()
+    line.model.heard = b""
+    line.run(1, voice(1))
+    assert any(line.model.heard)
+
+
+def test_a_number_is_not_broken_by_the_operators_key() -> None:
+    line = Line()
+    presses(line, "47")
+    assert line.talk.keys.wanted
+    line.run(3)
+    assert not line.talk.keys.wanted
+
+
+async def test_tones_do_not_end_a_pause_that_is_the_callers() -> None:
+    line = Line()
+    line.begins()
+    task = await starts(line, "send_dtmf", '{"digits":"12345"}')
+    line.done()
+    line.run(0.1)
+    await settle()
+    line.begins("r2")
+    line.says(3, "r2")
+    line.talk.turns.state = State.SUSPECT
+    line.run(1.5)
+    await task
+    assert line.talk._downlink.playout.paused

@@ -8,6 +8,7 @@ import pytest
 
 from bot.ari import AriClient
 from bot.call.leg import Leg
+from bot.call.ports import Departure
 from bot.errors import AriRefused, AriUnreachable, ProtocolError
 
 
@@ -49,3 +50,65 @@ def test_a_refusal_is_no_error_and_the_last_figures_stay(failure: Exception) -> 
 
     asyncio.run(ask())
     assert phone.rtp_statistics == {"rxcount": 7}
+
+
+def test_the_music_ends_before_a_caller_goes_on_in_the_dialplan() -> None:
+    asked: list[str] = []
+
+    def noted(name: str) -> Any:
+        async def request(*_: Any, **__: Any) -> None:
+            asked.append(name)
+
+        return request
+
+    channels = SimpleNamespace(
+        start_moh=noted("start_moh"), stop_moh=noted("stop_moh"), continue_in_dialplan=noted("continue")
+    )
+    bridges = SimpleNamespace(remove_channel=noted("remove"))
+    phone = Leg(cast(AriClient, SimpleNamespace(app="a", channels=channels, bridges=bridges)), "1", "c")
+
+    async def leave() -> None:
+        await phone.hold()
+        await phone.release(Departure("continue", "bot", "shutdown"))
+
+    asyncio.run(leave())
+    assert asked == ["remove", "start_moh", "stop_moh", "continue"]
+
+
+@pytest.mark.parametrize("slow", [True, False])
+def test_a_release_that_takes_too_long_is_known(slow: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The controller looks again for what was left there."""
+    monkeypatch.setattr("bot.call.leg.RELEASE_WITHIN_S", 0.05)
+
+    async def hangup(*_: Any, **__: Any) -> None:
+        if slow:
+            await asyncio.sleep(1)
+
+    phone = Leg(cast(AriClient, SimpleNamespace(app="a", channels=SimpleNamespace(hangup=hangup))), "1", "c")
+    asyncio.run(phone.release(Departure("hangup", "bot", "…")))
+    assert phone.unreleased == slow
+
+
+def test_a_request_that_is_still_under_way_is_known_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.call.leg.RELEASE_WITHIN_S", 0.05)
+    asked: list[str] = []
+
+    async def slow(*_: Any, **__: Any) -> None:
+        await asyncio.sleep(0.2)
+
+    async def destroy(name: str) -> None:
+        asked.append(name)
+
+    bridges = SimpleNamespace(create=slow, destroy=destroy)
+    phone = Leg(cast(AriClient, SimpleNamespace(app="a", bridges=bridges)), "1", "c")
+
+    async def leave() -> None:
+        opening = asyncio.create_task(phone.open_media(("127.0.0.1", 1), "ulaw"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        opening.cancel()
+        await phone.release(Departure("hangup", "caller", "…"))
+
+    asyncio.run(leave())
+    assert asked == [phone.bridge_id]
+    assert phone.unreleased

@@ -2,9 +2,10 @@
 
 import pytest
 
-from bot.call.outbound import Allowance, unanswered
+from bot.call.outbound import Allowance, dialled, unanswered
 from bot.config.settings import Outbound
 from bot.errors import OrderRefused
+from bot.web.client import exit_code
 
 
 def refusal(allowance: Allowance, endpoint: str, active: int = 0, now: float = 0.0) -> str:
@@ -29,12 +30,36 @@ def refusal(allowance: Allowance, endpoint: str, active: int = 0, now: float = 0
         ("PJSIP/+49/sip:900@evil@trunk", "not_allowed"),
         ("PJSIP/+49,30,g@trunk", "not_allowed"),
         ("PJSIP/+49 @trunk", "not_allowed"),
+        # No wildcard stands for the way to somewhere else.
+        ("PJSIP/2@0", "not_allowed"),
+        ("PJSIP/+49@evil@trunk", "not_allowed"),
         ("PJSIP/+49\n@trunk", "not_allowed"),
     ],
 )
 def test_only_what_the_operator_allowed_is_called(endpoint: str, why: str) -> None:
     allowance = Allowance(Outbound(allow=("PJSIP/2??", "PJSIP/+49*@trunk")))
     assert refusal(allowance, endpoint) == why
+
+
+def test_a_pattern_without_a_trunk_allows_none() -> None:
+    allowance = Allowance(Outbound(allow=("PJSIP/2*",)))
+    assert refusal(allowance, "PJSIP/2125550100") == ""
+    assert refusal(allowance, "PJSIP/2125550100@trunk") == "not_allowed"
+
+
+@pytest.mark.parametrize(
+    ("caller_id", "name", "number"),
+    [
+        ("Harbour Bikes <4930123456>", "Harbour Bikes", "4930123456"),
+        ('"Harbour Bikes" <4930123456>', "Harbour Bikes", "4930123456"),
+        ("<4930123456>", "", "4930123456"),
+        ("4930123456", "", "4930123456"),
+        ("", "", ""),
+    ],
+)
+def test_who_calls_is_a_name_and_a_number(caller_id: str, name: str, number: str) -> None:
+    caller = dialled("c", caller_id, "PJSIP/200").caller
+    assert (caller.name, caller.number) == (name, number)
 
 
 def test_nobody_is_called_without_an_allow_list() -> None:
@@ -66,3 +91,24 @@ def test_a_refused_order_does_not_count() -> None:
 )
 def test_why_nobody_answered(cause: int, words: str) -> None:
     assert unanswered(cause) == words
+
+
+def test_a_phone_that_rang_as_long_as_it_may_is_told_apart() -> None:
+    assert unanswered(19, rang_out=True) == "ring time-out"
+    assert unanswered(17, rang_out=True) == "busy"
+
+
+@pytest.mark.parametrize(
+    ("reason", "answered", "code"),
+    [
+        ("caller hung up", 1.0, 0),
+        ("busy", None, 10),
+        ("no answer", None, 11),
+        ("ring time-out", None, 12),
+        ("rejected", None, 13),
+        ("unreachable (cause 3)", None, 14),
+        ("answering machine", 1.0, 15),
+    ],
+)
+def test_the_command_says_what_came_of_it(reason: str, answered: float | None, code: int) -> None:
+    assert exit_code({"answered_at": answered, "reason": reason}) == code

@@ -14,7 +14,10 @@ def test_every_state_is_waited_in_or_connected_or_has_words() -> None:
 
 def test_what_is_decided_is_decided() -> None:
     """Only a connection that fails changes anything after a decision."""
-    assert {pair for pair in TABLE if pair[0] not in WAITING} == {(State.CONNECTED, Input.FAULT)}
+    assert {pair for pair in TABLE if pair[0] not in WAITING} == {
+        (State.CONNECTED, Input.FAULT),
+        (State.CONNECTED, Input.LEFT),
+    }
 
 
 @pytest.mark.parametrize("state", [State.RINGING, State.BRIEFING])

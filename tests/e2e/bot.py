@@ -224,9 +224,14 @@ def merge(base: dict[str, Any], extra: dict[str, Any]) -> None:
 
 def settled(asterisk: Asterisk, timeout: float = 10.0) -> None:
     """Asterisk holds no channel and no bridge any more."""
-    wait_for(
-        "Asterisk to be empty", lambda: not asterisk.channels() and not asterisk.bridges(), timeout, 0.05
-    )
+    try:
+        wait_for(
+            "Asterisk to be empty", lambda: not asterisk.channels() and not asterisk.bridges(), timeout, 0.05
+        )
+    except HarnessError as error:
+        left = [f"{channel['name']} {channel['state']} {channel['id']}" for channel in asterisk.channels()]
+        left += [f"bridge {bridge['id']} of {bridge['channels']}" for bridge in asterisk.bridges()]
+        raise HarnessError(f"{error}; left: {', '.join(left)}") from None
 
 
 def _parsed(line: str) -> dict[str, Any]:

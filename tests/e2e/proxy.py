@@ -193,6 +193,11 @@ class _Media:
             wire.transport.sendto(data, (peer[0], peer[1] + rtcp))
 
 
+def declined(reply: bytes) -> bytes:
+    """A phone's «busy» as «I do not want to» (603), for which baresip has no key."""
+    return re.sub(rb"^SIP/2\.0 486 [^\r]*", b"SIP/2.0 603 Decline", reply)
+
+
 class Relay:
     """Between one phone and the SIP server at ``server``; runs in a thread of its own until ``close``.
 
@@ -307,3 +312,10 @@ class Relay:
         self._down.transport.close()
         self._up.transport.close()
         await asyncio.sleep(0)
+
+
+class Declining(Relay):
+    """Of a phone that says 603 in place of 486."""
+
+    def _signal(self, data: bytes, address: Address, *, from_phone: bool) -> None:
+        super()._signal(declined(data) if from_phone else data, address, from_phone=from_phone)

@@ -153,8 +153,31 @@ def test_there_is_no_api_without_a_token(asterisk: Asterisk, bot: Bot) -> None:
         assert closed.get("/api/calls")[0] == 404
 
 
-def test_it_is_as_it_describes_itself(bot: Bot) -> None:
-    """Generated requests, good and bad, at a bot that has no call: every answer is one that is described."""
+def test_a_body_that_is_too_large_is_refused_in_the_same_way(bot: Bot, phone: Phone) -> None:
+    status, answer = ask(bot, "POST", f"/api/calls/{only_call(bot)}/say", {"text": "x" * 2_000_000})
+    assert (status, answer["error"]) == (413, "the body is too large")
+    phone.hangup()
+
+
+def test_a_call_that_is_being_left_takes_no_more_orders(bot: Bot, phone: Phone) -> None:
+    call_id = only_call(bot)
+    said = {"say": 'Say: "We are closing now, and this takes its time. Goodbye to you all."'}
+    assert ask(bot, "POST", f"/api/calls/{call_id}/hangup", said)[0] == 202
+    assert ask(bot, "POST", f"/api/calls/{call_id}/say", {"text": "Hello."})[0] == 409
+    assert ask(bot, "POST", f"/api/calls/{call_id}/transfer", {"destination": "operator"})[0] == 409
+    phone.wait_closed(15)
+
+
+#: Not tried on a call that is to last.
+ENDING = {"hang_up", "transfer"}
+
+
+@pytest.mark.parametrize("talking", [False, True], ids=["no call", "a call"])
+def test_it_is_as_it_describes_itself(bot: Bot, talking: bool, request: pytest.FixtureRequest) -> None:
+    """Generated requests, good and bad, at a bot that has no call, or one: every answer is described."""
+    if talking:
+        request.getfixturevalue("phone")
+    call_id = only_call(bot) if talking else ""
     status, description = ask(bot, "GET", "/api/openapi.json")
     assert status == 200
     schema = schemathesis.openapi.from_dict(description)
@@ -168,6 +191,8 @@ def test_it_is_as_it_describes_itself(bot: Bot) -> None:
         def conforms(case: schemathesis.Case[Any]) -> None:
             nonlocal tried
             tried += 1
+            if call_id and case.operation.definition.raw["operationId"] not in ENDING:
+                case.path_parameters = dict.fromkeys(case.path_parameters or {}, call_id)
             case.call_and_validate(headers={"Authorization": f"Bearer {TOKEN}"})
 
         conforms()

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import time
+import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bot.asterisk_config import dialled
 from bot.config.settings import DIAL_CONTEXT, Settings
 from tests.e2e.asterisk import Asterisk, wait_for
 from tests.e2e.bot import Bot, Model, settled
+from tests.e2e.gate import Gate
 from tests.e2e.persona import acting, intent
 from tests.e2e.phone import Phone
+from tests.e2e.proxy import Declining, Relay
+from tests.e2e.sound import RATE_HZ, Pcm
 
 pytestmark = pytest.mark.asterisk
 
@@ -30,6 +35,9 @@ exten => 113,1,Stasis(again)
 
 {dialled(Settings.model_validate({"destinations": DESTINATIONS}), f"[{DIAL_CONTEXT}]")}
 """
+#: Of the caller's hang-up to the destination's phone.
+AT_ONCE_S = 0.5
+RING_S = 20.0
 SUMMARY = "Ada wants a new tyre."
 WORDS = "ask the desk"
 ASK = intent(WORDS, "attended_transfer", "One moment, I will ask.", destination="desk", summary=SUMMARY)
@@ -101,6 +109,18 @@ def last_row(bot: Bot) -> dict[str, Any]:
     return bot.wait_ended(len(bot.calls()))[-1]
 
 
+def tracks(path: str) -> tuple[Pcm, Pcm]:
+    """What the caller and what the agent said."""
+    with wave.open(path) as file:
+        stereo = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)
+    return stereo[:, 0], stereo[:, 1]
+
+
+def last_sound(track: Pcm) -> float:
+    """When it ended, in seconds."""
+    return float(np.flatnonzero(np.abs(track.astype(np.int32)) > 500)[-1]) / RATE_HZ
+
+
 def outcomes(row: dict[str, Any]) -> list[str]:
     return [detail for _, kind, detail in row["timeline"] if kind == "transfer"]
 
@@ -165,6 +185,7 @@ def said(bot: Bot, words: str) -> list[dict[str, Any]]:
     ("how", "outcome"),
     [
         ("refused", "declined"),
+        ("declined", "declined"),
         ("unanswered", "unanswered"),
         ("busy", "engaged"),
         ("unreachable", "unreachable"),
@@ -178,10 +199,11 @@ def test_the_caller_is_taken_back(stack: Stack, how: str, outcome: str) -> None:
             ask_for_the_desk(caller)
             row = is_taken_back(caller, stack.bot, told)
         else:
-            with Phone(stack.asterisk, "201") as desk:
+            relay = Declining if how == "declined" else Relay
+            with Phone(stack.asterisk, "201", relay=relay) as desk:
                 ask_for_the_desk(caller)
                 desk.wait_incoming(15)
-                if how == "busy":
+                if how in ("busy", "declined"):  # 486, and 603
                     desk.hangup()
                 elif how != "unanswered":
                     take_the_call(desk)
@@ -233,7 +255,57 @@ def test_the_caller_hangs_up(stack: Stack, when: str) -> None:
         print(f"\n{when}: the destination's phone was told {1000 * (trace.ended - left):.0f} ms later")
         row = last_row(stack.bot)
     assert trace.ended_by == "asterisk"
+    assert trace.ended - left <= AT_ONCE_S
     assert (row["outcome"], row["ended_by"], row["reason"]) == ("hangup", "caller", "caller hung up")
+
+
+def test_the_model_is_lost_while_the_summary_is_spoken(stack: Stack) -> None:
+    """Only the session with the destination: the caller's own agent has him back, and goes on."""
+    told = len(said(stack.bot, ASK["on_error"]))
+    with (
+        Gate(stack.model.url) as gate,
+        Bot(stack.asterisk, gate.url, asterisk={"app": "again"}, destinations=DESTINATIONS) as bot,
+        Phone(stack.asterisk) as caller,
+        Phone(stack.asterisk, "201") as desk,
+    ):
+        ask_for_the_desk(caller, "113")
+        take_the_call(desk)
+        gate.cut()
+        assert desk.wait_closed(5).ended_by == "asterisk"
+        row = is_taken_back(caller, bot, told=0)
+    assert outcomes(row) == ["desk: briefing", "desk: failed"]
+    assert (row["outcome"], row["ended_by"]) == ("hangup", "agent")
+    assert told == len(said(stack.bot, ASK["on_error"]))
+
+
+def test_a_long_ring_costs_nothing_and_is_on_both_tracks(stack: Stack) -> None:
+    """What comes after it comes at once, and at its place in the recording."""
+    patient = {"desk": {**DESTINATIONS["desk"], "ring_timeout": 30}}
+    with (
+        Bot(stack.asterisk, stack.model.url, asterisk={"app": "again"}, destinations=patient) as bot,
+        Phone(stack.asterisk) as caller,
+        Phone(stack.asterisk, "201") as desk,
+    ):
+        ask_for_the_desk(caller, "113")
+        desk.wait_incoming(15)
+        time.sleep(RING_S)
+        desk.hangup()
+        caller.wait_heard(10, after=time.monotonic())
+        caller.wait_silence(0.8)
+        caller.say("Goodbye then.")
+        caller.wait_closed(15)
+        row = bot.wait_ended(1)[0]
+        left, right = tracks(row["recording"])
+        stalls = bot.logged("pacer_stalled")
+    length = len(left) / RATE_HZ
+    lasted = row["ended_at"] - row["answered_at"]
+    assert abs(length - lasted) < 1.0, "the time that it rang is in the recording"
+    assert stalls == []
+    goodbye, farewell = last_sound(left), last_sound(right)
+    print(
+        f"\nrecording {length:.1f} s of {lasted:.1f} s; goodbye at {goodbye:.1f} s, farewell {farewell:.1f} s"
+    )
+    assert 0 < farewell - goodbye < 6, "the answer follows the question on the tracks, too"
 
 
 def test_the_time_limit_while_the_summary_is_spoken(stack: Stack) -> None:

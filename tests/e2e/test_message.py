@@ -137,3 +137,29 @@ def test_a_caller_who_hangs_up_in_the_middle_has_left_his_message(
     recorded = samples(b64decode(receiver.got[-1]["audio_wav"]))
     assert likeness(words[: len(words) - RATE_HZ // 2], recorded)[0] > 0.9
     settled(pbx)
+
+
+@pytest.mark.parametrize("ended", ["key", "limit"])
+def test_a_message_ends_with_the_hash_key_or_at_its_longest(
+    pbx: Asterisk, receiver: Receiver, tmp_path: Path, ended: str
+) -> None:
+    with (
+        Model(arguments=["--persona", "tests/e2e/personas/message.yaml"]) as model,
+        Bot(
+            pbx, model.url, agents=AGENTS, message={"folder": str(tmp_path), "silence_s": 10, "max_s": 3}
+        ) as bot,
+        Phone(pbx) as phone,
+    ):
+        ask_for_it(phone)
+        phone.say(speak(WORDS + " And bring the other bicycle along, please."), wait=False)
+        time.sleep(1.5)
+        if ended == "key":
+            phone.dtmf("#")
+        (line,) = wait_for("the result", lambda: bot.logged("tool_done"), 10, 0.05)
+        phone.hangup()
+        bot.wait_ended(1)
+        (kept,) = messages(bot, "")
+    assert line["ok"]
+    assert kept["ended"] == ended
+    assert kept["seconds"] == pytest.approx(3 if ended == "limit" else 2, abs=0.8)
+    settled(pbx)

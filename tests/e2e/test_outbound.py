@@ -15,9 +15,12 @@ from typing import Any
 
 import pytest
 
+from bot.asterisk_out import called_out
+from bot.config.settings import OUT_CONTEXT, Settings
 from tests.e2e.asterisk import PROJECT, Asterisk, wait_for
 from tests.e2e.bot import Bot, Model, settled
 from tests.e2e.phone import Phone
+from tests.e2e.proxy import Declining, Relay
 
 pytestmark = pytest.mark.asterisk
 
@@ -27,6 +30,8 @@ LONG_GREETING = (
     "You have reached the answering machine of Ada and Bo. We are not at home. "
     "Please leave us a message after the tone, and we will call you back."
 )
+ALLOW = ["PJSIP/20?"]
+ALLOWED = Settings.model_validate({"outbound": {"allow": ALLOW, "ring_timeout": 3}})
 DESTINATIONS = {"operator": {"context": "destinations", "exten": "200", "description": "a person"}}
 
 
@@ -40,7 +45,7 @@ class Stack:
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     with (
-        Asterisk(phones=["phone", "201", "202"]) as asterisk,
+        Asterisk(phones=["phone", "201", "202"], dialplan=called_out(ALLOWED)) as asterisk,
         Model() as model,
         Bot(
             asterisk,
@@ -49,7 +54,7 @@ def stack() -> Iterator[Stack]:
             calls={"variables": ["name"]},
             agents={"reminder": REMINDER},
             destinations=DESTINATIONS,
-            outbound={"allow": ["PJSIP/20?"], "ring_timeout": 3, "per_minute": 100},
+            outbound={"allow": ALLOW, "ring_timeout": 3, "per_minute": 100},
         ) as bot,
     ):
         yield Stack(asterisk, model, bot)
@@ -129,21 +134,22 @@ def test_the_command_calls_and_waits(stack: Stack) -> None:
 
 def test_nobody_answers(stack: Stack) -> None:
     with Phone(stack.asterisk, "201"):
-        assert ended(stack.bot, place(stack.bot, "PJSIP/201"))["reason"] == "no answer"
+        assert ended(stack.bot, place(stack.bot, "PJSIP/201"))["reason"] == "ring time-out"
 
 
-def test_the_called_party_declines(stack: Stack) -> None:
-    with Phone(stack.asterisk, "201") as phone:
+@pytest.mark.parametrize(("relay", "reason"), [(Relay, "busy"), (Declining, "rejected")], ids=["486", "603"])
+def test_the_called_party_declines(stack: Stack, relay: type[Relay], reason: str) -> None:
+    with Phone(stack.asterisk, "201", relay=relay) as phone:
         call_id = place(stack.bot, "PJSIP/201")
         phone.wait_incoming()
-        phone.hangup()  # 486 Busy Here, says baresip
-        assert ended(stack.bot, call_id)["reason"] in ("busy", "rejected")
+        phone.hangup()
+        assert ended(stack.bot, call_id)["reason"] == reason
 
 
 def test_a_phone_that_is_not_there(stack: Stack) -> None:
     call = ended(stack.bot, place(stack.bot, "PJSIP/202"))
     assert (call["outcome"], call["answered_at"]) == ("hangup", None)
-    assert call["reason"].startswith(("unreachable", "call_setup_failed"))
+    assert call["reason"] == "unreachable (cause 3)"
 
 
 def test_hung_up_while_it_rings(stack: Stack) -> None:
@@ -162,6 +168,29 @@ def test_what_is_not_allowed_never_reaches_asterisk(stack: Stack) -> None:
         assert (status, "outbound.allow" in answer["remedy"]) == (403, True)
     assert len(stack.bot.calls()) == before
     assert stack.asterisk.channels() == []
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        *("PJSIP/phone", "PJSIP/2012", "PJSIP/20", "pjsip/201", "xPJSIP/201", ""),
+        *("PJSIP/201&PJSIP/phone", "PJSIP/201@trunk", "PJSIP/20&", "PJSIP/20,", "PJSIP/201\nPJSIP/phone"),
+    ],
+)
+def test_asterisk_refuses_too(stack: Stack, endpoint: str) -> None:
+    """The bot's own password, and a request that the bot would never make."""
+    with Phone(stack.asterisk, "201") as allowed, Phone(stack.asterisk) as other:
+        stack.asterisk.ari(
+            "POST",
+            "/channels",
+            {"variables": {"VOICEBOT_ENDPOINT": endpoint}},
+            endpoint=f"Local/s@{OUT_CONTEXT}/n",
+            app="voicebot",
+            channelId="fraud",
+        )
+        settled(stack.asterisk)
+        assert [phone.traces() for phone in (allowed, other)] == [[], []]
+    assert f"refused to call {endpoint[:9]}" in stack.asterisk.log_tail(60)
 
 
 def test_person_and_machine_are_told_apart(stack: Stack) -> None:

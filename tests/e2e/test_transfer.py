@@ -14,12 +14,14 @@ from tests.e2e.asterisk import Asterisk, wait_for
 from tests.e2e.bot import Bot, settled
 from tests.e2e.persona import acting, intent
 from tests.e2e.phone import Phone
+from tests.e2e.proxy import Declining, Relay
 
 pytestmark = pytest.mark.asterisk
 
 DESTINATIONS = {
     "desk": {"dial": "PJSIP/201", "ring_timeout": 5, "description": "a person"},
     "queue": {"context": "queue", "exten": "1"},
+    "nowhere": {"context": "queue", "exten": "99"},
 }
 SUMMARY = 'Ada wants "a tyre"\n${SHELL(id)}, `today`.'
 WRITTEN = "Ada wants 'a tyre' ''SHELL(id)', 'today'."
@@ -125,20 +127,29 @@ def test_not_reached_goes_on_as_the_operator_wrote(
 
 
 @pytest.mark.parametrize("bot", ["desk"], indirect=True)
-@pytest.mark.parametrize("how", ["busy", "unanswered", "unregistered"])
+@pytest.mark.parametrize("how", ["busy", "declined", "unanswered", "unregistered"])
 def test_a_phone_that_is_not_reached_ends_the_call(asterisk: Asterisk, bot: Bot, how: str) -> None:
     """The generated line hangs up with the reason of the phone."""
     with Phone(asterisk) as caller:
         if how == "unregistered":
             ask_for_somebody(caller)
         else:
-            with Phone(asterisk, "201") as desk:
+            with Phone(asterisk, "201", relay=Declining if how == "declined" else Relay) as desk:
                 ask_for_somebody(caller)
                 desk.wait_incoming()
-                if how == "busy":
+                if how in ("busy", "declined"):  # 486, and 603
                     desk.hangup()
                 desk.wait_closed(10)
         assert caller.wait_closed(10).ended_by == "asterisk"
+
+
+@pytest.mark.parametrize("bot", ["nowhere"], indirect=True)
+def test_an_extension_that_the_dialplan_lacks_ends_the_call(asterisk: Asterisk, bot: Bot) -> None:
+    with Phone(asterisk) as caller:
+        ask_for_somebody(caller)
+        assert caller.wait_closed(15).ended_by == "asterisk"
+        row = bot.wait_ended(1)[0]
+    assert (row["outcome"], row["reason"]) == ("continue", "transferred to nowhere")
 
 
 @pytest.mark.parametrize("bot", ["desk"], indirect=True)

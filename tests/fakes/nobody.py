@@ -10,7 +10,7 @@ class NoDesk:
     async def consult(self, destination: str, summary: str) -> str:
         return "nobody is there"
 
-    def decide(self, *, accept: bool) -> None:
+    def decide(self, *, accept: bool) -> str:
         raise AssertionError("nobody was asked")
 
 
@@ -23,5 +23,6 @@ class NoCall:
         self.left: list[Departure] = []
         self.desk = NoDesk()
 
-    def leave(self, departure: Departure) -> None:
+    def leave(self, departure: Departure) -> bool:
         self.left.append(departure)
+        return len(self.left) == 1

@@ -165,3 +165,25 @@ def test_the_outcome_is_spoken_of_with_what_it_says() -> None:
     outcome = ("gather_digits", '{"ok":true,"digits":"471","who":"Ada"}')
     (step,) = Brain(persona).reply(Turn(outcome=outcome, greeted=True), SessionConfig())
     assert step == Say("4 7 1, Ada.")
+
+
+@pytest.mark.parametrize(
+    ("words", "tool"),
+    [
+        ("Can you ask the workshop?", "attended_transfer"),
+        ("Yes.", "accept_caller"),
+        ("Yes, put them through.", "accept_caller"),
+        ("No, not now.", "decline_caller"),
+        ("I want to talk to sales.", "handoff_to_agent"),
+        ("Please open the gate.", "send_dtmf"),
+        ("I want to leave a message.", "take_message"),
+        ("Is my repair done?", "gather_digits"),
+        ("I want to pay my invoice.", "pause_for_card"),
+    ],
+)
+def test_what_leads_to_each_tool_where_the_session_has_it(words: str, tool: str) -> None:
+    steps = said(words, SessionConfig(tools=({"name": tool},)))
+    last = steps[-1]
+    assert isinstance(last, Call)
+    assert last.name == tool
+    assert not [step for step in said(words, SessionConfig()) if isinstance(step, Call)]

@@ -1,13 +1,18 @@
 """The task-free WebSocket against the ``websockets`` package's own server."""
 
 import asyncio
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from socket import SO_LINGER, SOL_SOCKET
+from typing import cast
 
 import pytest
+import uvloop
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.server import ServerProtocol
 
 from bot.errors import ModelError
 from bot.realtime import socket
@@ -171,3 +176,44 @@ async def test_a_server_that_never_answers() -> None:
     async with server:
         with pytest.raises(ModelError, match="did not answer"):
             await connect(f"ws://127.0.0.1:{port}/", {}, lambda message: None, 0.3)
+
+
+@pytest.mark.parametrize("reset", [True, False], ids=["reset", "closed"])
+@pytest.mark.parametrize("answers", [True, False], ids=["after the handshake", "before it"])
+def test_a_peer_that_is_gone_without_a_word_costs_nothing(answers: bool, reset: bool) -> None:
+    """On uvloop, whose transports raise where asyncio's only warn."""
+
+    async def leaves(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if answers:
+            protocol = ServerProtocol()
+            protocol.receive_data(await reader.readuntil(b"\r\n\r\n"))
+            (request,) = protocol.events_received()
+            protocol.send_response(protocol.accept(cast(Request, request)))
+            writer.writelines(protocol.data_to_send())
+            await writer.drain()
+            await asyncio.sleep(0.02)
+        if reset:
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, linger)
+        writer.close()
+
+    async def work() -> None:
+        server = await asyncio.start_server(leaves, "127.0.0.1", 0)
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        try:
+            socket = await connect(url, {}, lambda message: None, 5)
+        except ModelError:
+            assert not answers
+        else:
+            assert answers
+            for _ in range(20):
+                socket.send(b"{}")
+                await asyncio.sleep(0.005)
+            await asyncio.wait_for(socket.closed, 5)
+            await asyncio.sleep(0.01)
+            socket.send(b"{}")
+            await socket.close()
+        server.close()
+
+    for _ in range(20):  # the order of what happens is the kernel's
+        uvloop.run(work())
