@@ -6,6 +6,9 @@ which would alias into speech, is 63 dB down; 300–3400 Hz is flat within 0.1 d
 the call, and nothing is held back but the samples that do not yet make a whole one.
 """
 
+from dataclasses import dataclass
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,21 +46,54 @@ def _banded(phases: NDArray[np.float64], group_in: int) -> Floats:
 _SILENT_FRAME, _SILENT_FRAME_UP = bytes(2 * 160), bytes(2 * 160 * RATIO)
 """20 ms, more than the filter holds."""
 
+
+@dataclass(frozen=True, eq=False)
+class _Way:
+    """Takes ``group_in`` samples at a time and gives ``group_out`` for them; ``matrix`` from ``_banded``."""
+
+    matrix: Floats
+    group_in: int
+    group_out: int
+
+    @property
+    def history(self) -> int:
+        """Samples of the past that the filter needs."""
+        return len(self.matrix) - self.group_in * _BLOCK
+
+
 # Down: the window ends with the last sample of its group of three; the filter is centred on the first, so
 # that the delay is a whole number of samples at either rate.
-_DOWN = _banded(np.append(low_pass()[::-1], np.zeros(RATIO - 1)).reshape(-1, 1), RATIO)
+_DOWN = _Way(_banded(np.append(low_pass()[::-1], np.zeros(RATIO - 1)).reshape(-1, 1), RATIO), RATIO, 1)
 # Up: two in three samples of the stuffed 24 kHz signal are zero, so each phase keeps every third tap.
-_UP = _banded(np.append(RATIO * low_pass(), np.zeros(RATIO - 1)).reshape(-1, RATIO)[::-1], 1)
+_UP = _Way(_banded(np.append(RATIO * low_pass(), np.zeros(RATIO - 1)).reshape(-1, RATIO)[::-1], 1), 1, RATIO)
+
+
+class _Bench:
+    """Arrays in which chunks of one size are worked on, by all streams in turn (of one thread): nothing stays in
+    them."""
+
+    def __init__(self, way: _Way, waiting: int, samples: int) -> None:
+        available = waiting + samples
+        groups = (available - way.history) // way.group_in
+        rows, hop = -(-groups // _BLOCK), _BLOCK * way.group_in
+        whole = np.zeros(max(available, rows * hop + way.history), np.float32)
+        self.past, self.chunk = whole[:waiting], whole[waiting:available]
+        self.rest = whole[groups * way.group_in : available]
+        self.windows: Floats = np.ndarray(
+            (rows, len(way.matrix)), np.float32, whole, strides=(hop * whole.itemsize, whole.itemsize)
+        )
+        self.products: Floats = np.zeros((rows, way.matrix.shape[1]), np.float32)
+        self.out = self.products.ravel()[: groups * way.group_out]
+
+
+_bench = lru_cache(maxsize=64)(_Bench)
+"""A line has one or two sizes of chunks."""
 
 
 class _Polyphase:
-    """Takes ``group_in`` samples at a time and gives ``group_out`` for them; ``matrix`` from ``_banded``."""
-
-    def __init__(self, matrix: Floats, group_in: int, group_out: int) -> None:
-        self._matrix = matrix
-        self._group_in, self._group_out = group_in, group_out
-        self._history_length = len(matrix) - group_in * _BLOCK
-        self._history: Floats = np.zeros(self._history_length, np.float32)
+    def __init__(self, way: _Way) -> None:
+        self._way = way
+        self._history: Floats = np.zeros(way.history, np.float32)
         self._odd = b""
 
     def process(self, pcm: bytes) -> bytes:
@@ -66,17 +102,12 @@ class _Polyphase:
             pcm = self._odd + pcm
             whole = len(pcm) & ~1
             pcm, self._odd = pcm[:whole], pcm[whole:]
-        waiting = len(self._history)
-        available = waiting + len(pcm) // 2
-        groups = (available - self._history_length) // self._group_in
-        rows = -(-groups // _BLOCK)
-        hop = _BLOCK * self._group_in
-        samples = np.zeros(max(available, rows * hop + self._history_length), np.float32)
-        samples[:waiting] = self._history
-        samples[waiting:available] = np.frombuffer(pcm, "<i2")
-        self._history = samples[groups * self._group_in : available].copy()
-        windows: Floats = np.ndarray((rows, len(self._matrix)), np.float32, samples, strides=(hop * 4, 4))
-        out: Floats = windows.dot(self._matrix).ravel()[: groups * self._group_out]
+        bench = _bench(self._way, len(self._history), len(pcm) // 2)
+        np.copyto(bench.past, self._history)
+        np.copyto(bench.chunk, np.frombuffer(pcm, "<i2"))
+        self._history = bench.rest.copy()
+        np.dot(bench.windows, self._way.matrix, out=bench.products)
+        out = bench.out
         np.rint(out, out=out)
         np.minimum(out, 32767, out=out)
         np.maximum(out, -32768, out=out)
@@ -85,7 +116,7 @@ class _Polyphase:
     def _drain(self, samples: int) -> bytes:
         """What ``samples`` zeros push out; then as new."""
         tail = self.process(bytes(2 * samples))
-        self._history = np.zeros(self._history_length, np.float32)
+        self._history = np.zeros(self._way.history, np.float32)
         self._odd = b""
         return tail
 
@@ -94,7 +125,7 @@ class Downsampler(_Polyphase):
     """24 → 8 kHz, for the agent's voice."""
 
     def __init__(self) -> None:
-        super().__init__(_DOWN, group_in=RATIO, group_out=1)
+        super().__init__(_DOWN)
 
     def flush(self) -> bytes:
         """The end of the stream that is still in the filter (12 samples, 13 after a broken group)."""
@@ -106,7 +137,7 @@ class Upsampler(_Polyphase):
     the same object, and costs nothing."""
 
     def __init__(self) -> None:
-        super().__init__(_UP, group_in=1, group_out=RATIO)
+        super().__init__(_UP)
         self._silent = False  # what is in the filter
 
     def process(self, pcm: bytes) -> bytes:
