@@ -69,8 +69,8 @@ _UP = _Way(_banded(np.append(RATIO * low_pass(), np.zeros(RATIO - 1)).reshape(-1
 
 
 class _Bench:
-    """Arrays in which chunks of one size are worked on, by all streams in turn (of one thread): nothing stays in
-    them."""
+    """Arrays in which chunks of one size are worked on, by all streams in turn, of one thread. Nothing
+    stays in them."""
 
     def __init__(self, way: _Way, waiting: int, samples: int) -> None:
         available = waiting + samples
