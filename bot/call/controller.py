@@ -264,6 +264,8 @@ class Controller:
             in_stasis = (await ari.applications.get()).channel_ids
         except (AriError, ProtocolError) as error:
             log.warning("reconcile_failed", error=str(error))
+            if isinstance(error, AriError) and error.retry and ari.connected:
+                self._spawn(self._look_again())
             return
         for call in known:
             if call.leg.there and call.leg.caller_id not in alive:
@@ -285,7 +287,7 @@ class Controller:
                 await self._send_on(channel_id, "lost")
 
     async def _look_again(self) -> None:
-        """Asterisk was too busy to let go of all that a call had made; it may have done so by now, or not."""
+        """Asterisk was too busy to answer, or to let go of all that a call had made."""
         await asyncio.sleep(LOOK_AGAIN_AFTER_S)
         await self._reconcile()
 

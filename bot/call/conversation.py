@@ -351,8 +351,8 @@ class Conversation:
             self._downlink.end()
             self._give(Input.DONE)
             self._give(Input.DONE)
-        elif self._departure is None:
-            self.gone(departure)
+        else:
+            self.gone(self._departure or departure)
 
     # ------------------------------------------------------------------ the model
 

@@ -562,6 +562,17 @@ def test_a_lost_model_sends_the_caller_on() -> None:
     assert [departure.reason for departure in line.ended] == ["model_lost"]
 
 
+def test_a_model_lost_before_its_farewell_leaves_as_was_wished() -> None:
+    line = Line()
+    line.begins()
+    line.says(30)
+    line.run(1)
+    line.talk.leave(Departure("hangup", "bot", "max_call_seconds", say="Say goodbye."))
+    line.talk.model_lost(Departure("continue", "model", "model_lost"))
+    line.run(1)
+    assert [departure.reason for departure in line.ended] == ["max_call_seconds"]
+
+
 def test_nothing_waits_for_a_loop() -> None:
     """The talk itself is plain code: no event loop runs in these tests."""
     with pytest.raises(RuntimeError):

@@ -1,0 +1,48 @@
+"""What the controller makes of an Asterisk that was away, and is too busy to say what is left."""
+
+import asyncio
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from bot.call import controller as module
+from bot.call.call import Call
+from bot.call.controller import Controller
+from bot.call.ports import Departure
+from bot.config.settings import Settings
+from tests.fakes.busy_asterisk import BusyAsterisk
+
+
+class Known:
+    """As much of a call as is looked at: it is over when it is told so."""
+
+    def __init__(self) -> None:
+        self.leg = SimpleNamespace(there=True, caller_id="caller", second="", ids=lambda: ("caller",))
+        self.ended: list[Departure] = []
+
+    def gone(self, departure: Departure) -> None:
+        self.ended.append(departure)
+
+
+@pytest.mark.parametrize("unanswered", [0, 3])
+async def test_a_call_whose_end_was_missed_is_over_once_asterisk_answers(
+    unanswered: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOOK_AGAIN_AFTER_S", 0.01)
+    call = Known()
+    controller = Controller(cast(Any, None), lambda left: None)
+    house = SimpleNamespace(ari=BusyAsterisk(unanswered), settings=Settings(provider_name="offline"))
+    running = asyncio.create_task(controller.run(cast(Any, house)))
+    await asyncio.sleep(0)
+    controller.calls["1"] = cast(Call, call)
+    controller.on_state(True)
+    async with asyncio.timeout(5):
+        while not call.ended:
+            await asyncio.sleep(0.01)
+    controller.calls.clear()
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    assert [departure.by for departure in call.ended] == ["asterisk"]
