@@ -40,7 +40,7 @@ lint: $(VENV)/ready ## Style, types and import rules
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-bench: $(VENV)/ready ## How many calls a core carries (5 minutes; docs/performance.md)
+bench: $(VENV)/ready ## How many calls a core carries (9 minutes; docs/performance.md)
 	$(PY) -m bench
 
 bench-asterisk: $(VENV)/ready ## The same through a real Asterisk
@@ -50,14 +50,14 @@ bench-asterisk: $(VENV)/ready ## The same through a real Asterisk
 bench-ci: $(VENV)/ready ## Red when a call costs 20 % more than bench/baseline.json says, twice
 	$(PY) -m bench ci
 
-voice-lab: $(VENV)/ready ## What caller and model hear, measured (half an hour; docs/voice-quality.md)
+voice-lab: $(VENV)/ready ## What caller and model hear, measured (50 minutes; docs/voice-quality.md)
 	@root=$$($(SYSTEM)) && VOICEBOT_ASTERISK_ROOT=$$root $(PY) -m bench.voice $(ROWS)
 
-compose-test: $(VENV)/ready ## docker-compose.yml: built, run and called for real (6 minutes)
+compose-test: $(VENV)/ready ## docker-compose.yml: built, run and called for real (5 minutes)
 	@$(SYSTEM) >/dev/null
 	@$(PY) -m tests.deploy.compose
 
-install-test: $(VENV)/ready ## install.sh on bare Debian bookworm and trixie, with a call (5 minutes)
+install-test: $(VENV)/ready ## install.sh on bare Debian bookworm and trixie, with a call (7 minutes)
 	@$(SYSTEM) >/dev/null
 	@$(PY) -m tests.deploy.install
 
