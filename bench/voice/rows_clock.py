@@ -109,7 +109,7 @@ def apart(
     """
     least = {second: min(values) for second, values in sorted(behind_ms.items())}
     during = [[v for n, v in least.items() if turn.begin_s + 1 <= n <= turn.end_s - 2] for turn in turns]
-    closed = [float(np.mean(values)) for values in during if values]
+    closed = [min(values) for values in during if values]  # jitter only ever adds
     opened = [v for n, v in least.items() if _open(n, turns)]
     shifts, sought = _shifts(caller, model, late_ms, turns)
     return Apart(shifts, sought, opened, closed)
