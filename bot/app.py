@@ -145,7 +145,7 @@ async def _greet_asterisk(ari: AriClient, settings: Settings) -> None:
         log.warning("address_doubtful", doubt=doubt)
     try:
         await ari.wait_connected(ASTERISK_WITHIN_S)
-        for finding in await check_asterisk(ari, settings.destinations):
+        for finding in await check_asterisk(ari, settings):
             log.error("asterisk_unfit", finding=finding)
     except AriError as error:
         if not error.retry:

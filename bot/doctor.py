@@ -36,7 +36,7 @@ async def _examine_asterisk(settings: Settings) -> None:
         f"{asterisk.app}-check-{os.getpid()}",
         on_event=trial.on_event,
     ) as ari:
-        if findings := await check_asterisk(ari, settings.destinations):
+        if findings := await check_asterisk(ari, settings):
             raise AriError("; ".join(findings))
         print(f"Asterisk at {asterisk.url}: good.")
         for doubt in await asyncio.to_thread(address_doubts, asterisk.url, rtp):

@@ -1,10 +1,9 @@
 """Is this Asterisk fit for calls? Asked at start and by ``voicebot check --live``."""
 
 import re
-from collections.abc import Mapping
 
 from bot.ari import AriClient
-from bot.config.settings import DIAL_CONTEXT, Destination
+from bot.config.settings import DIAL_CONTEXT, OUT_CONTEXT, Settings
 from bot.errors import AriError, AriRefused
 
 #: ExternalMedia came with 16.6.
@@ -19,7 +18,7 @@ MODULES = {
 }
 
 
-async def check_asterisk(ari: AriClient, destinations: Mapping[str, Destination]) -> list[str]:
+async def check_asterisk(ari: AriClient, settings: Settings) -> list[str]:
     """What is missing; empty when all is there. Raises AriError when Asterisk does not answer."""
     try:
         info = await ari.asterisk.get_info()
@@ -44,15 +43,20 @@ async def check_asterisk(ari: AriClient, destinations: Mapping[str, Destination]
     findings += [
         f"destinations.{name}: [{DIAL_CONTEXT}] of the dialplan has no extension {name}: "
         "`voicebot asterisk-config` prints it"
-        for name, place in destinations.items()
-        if place.dial is not None and not await _dialplan_has(ari, name)
+        for name, place in settings.destinations.items()
+        if place.dial is not None and not await _dialplan_has(ari, name, DIAL_CONTEXT)
     ]
+    if settings.outbound.allow and not await _dialplan_has(ari, "s", OUT_CONTEXT):
+        findings.append(
+            f"outbound.allow: the dialplan has no [{OUT_CONTEXT}], so nobody can be called: "
+            "`voicebot asterisk-config` prints it"
+        )
     return findings
 
 
-async def _dialplan_has(ari: AriClient, name: str) -> bool:
+async def _dialplan_has(ari: AriClient, name: str, context: str) -> bool:
     """Asked by way of a device state: it is valid where the extension exists, and nothing is dialled."""
     try:
-        return await ari.device_states.get(f"Local/{name}@{DIAL_CONTEXT}") != "INVALID"
+        return await ari.device_states.get(f"Local/{name}@{context}") != "INVALID"
     except AriRefused:
         return True  # this Asterisk has no device states to ask for

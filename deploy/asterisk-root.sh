@@ -39,6 +39,7 @@ fi
 
 [ "$(id -u)" -eq 0 ] || fail "$lacking needs root: run this as root, $instead"
 # Root of an unprivileged container may mount nothing; debootstrap and chroot would fail with fewer words.
+command -v unshare >/dev/null || fail "no unshare: apt-get install util-linux"
 unshare -m true 2>/dev/null || fail "root may not mount here (a container without privileges?):" \
     "run this on the machine itself, or in a container with --privileged"
 

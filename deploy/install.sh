@@ -93,6 +93,9 @@ ARI_PASSWORD_FILE=$CONFIG_DIR/secrets/ari_password
 OPENAI_API_KEY_FILE=$CONFIG_DIR/secrets/openai_api_key
 TEXT
     fi
+    # Its variables may be secrets, too.
+    chown root:voicebot $CONFIG_DIR/environment
+    chmod 640 $CONFIG_DIR/environment
     secret ari_password "$(od -An -N15 -tx1 /dev/urandom | tr -d ' \n')"
     secret openai_api_key ''
 }
@@ -114,6 +117,10 @@ switch() {
     cat >$COMMAND <<TEXT
 #!/bin/sh
 # voicebot with the variables that the service has.
+if [ ! -r $CONFIG_DIR/environment ]; then
+    echo "voicebot: $CONFIG_DIR/environment is root's and the service's to read: run this as root" >&2
+    exit 5
+fi
 set -a
 . $CONFIG_DIR/environment
 # What config.yaml names relatively (records) lies where the service runs.
@@ -159,7 +166,7 @@ case ${1:-} in
     --offline) lock=offline ;;
     --full) lock=full ;;
     --uninstall | --purge) uninstall "$1"; exit 0 ;;
-    *) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    *) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
 prepare
 build

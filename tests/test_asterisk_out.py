@@ -30,7 +30,8 @@ def test_the_context() -> None:
     settings = Settings.model_validate({"outbound": {"allow": ["PJSIP/2?", "PJSIP/3"], "ring_timeout": 20}})
     assert called_out(settings).splitlines()[2:] == [
         "[voicebot-out]",
-        'exten => s,1,GotoIf($[${REGEX("^PJSIP/2[A-Za-z0-9_.+*#:-]$" ${VOICEBOT_ENDPOINT})}]?dial)',
+        r"exten => s,1,Set(VOICEBOT_ENDPOINT=${FILTER(A-Za-z0-9_.+*#@:/\x2d,${VOICEBOT_ENDPOINT})})",
+        ' same => n,GotoIf($[${REGEX("^PJSIP/2[A-Za-z0-9_.+*#:-]$" ${VOICEBOT_ENDPOINT})}]?dial)',
         ' same => n,GotoIf($[${REGEX("^PJSIP/3$" ${VOICEBOT_ENDPOINT})}]?dial)',
         " same => n,Log(WARNING,refused to call ${VOICEBOT_ENDPOINT})",
         " same => n,Hangup(21)",

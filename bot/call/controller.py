@@ -64,6 +64,7 @@ class Controller:
         self._group: asyncio.TaskGroup | None = None
         self._idle = asyncio.Event()
         self._idle.set()
+        self._look_at = float("inf")  # when Asterisk is asked again what is there
 
     async def run(self, house: House) -> None:
         """Until cancelled; then every call is let go in order before it returns."""
@@ -207,7 +208,7 @@ class Controller:
         finally:
             self._forget(call)
             if call.leg.unreleased:
-                self._spawn(self._look_again())
+                self._look_again()
             call.ended_at = time.time()
             await self._write_down(call)
             self._on_gone(len(self.calls))
@@ -249,6 +250,9 @@ class Controller:
         while True:
             await asyncio.sleep(WATCH_EVERY_S)
             if self._house.ari.connected:
+                if time.monotonic() >= self._look_at:
+                    self._look_at = float("inf")
+                    await self._reconcile()
                 continue
             for call in tuple(self.calls.values()):
                 if call.silent_s() > LOST_AFTER_S:
@@ -257,20 +261,25 @@ class Controller:
     async def _reconcile(self) -> None:
         """After a (re)connection: calls whose caller is gone end, and what an earlier run left is removed."""
         ari = self._house.ari
-        known = tuple(self.calls.values())  # who comes while we ask is not in the answer, and is well
+        # Who comes, or is called, while we ask is not in the answer, and is well.
+        known = [
+            (call, call.leg.caller_id, call.leg.second_there)
+            for call in self.calls.values()
+            if call.leg.there
+        ]
         try:
             alive = {channel.id for channel in await ari.channels.list()}
             bridges = {bridge.id: bridge.channels for bridge in await ari.bridges.list()}
             in_stasis = (await ari.applications.get()).channel_ids
         except (AriError, ProtocolError) as error:
             log.warning("reconcile_failed", error=str(error))
-            if isinstance(error, AriError) and error.retry and ari.connected:
-                self._spawn(self._look_again())
+            if isinstance(error, AriError) and error.retry:
+                self._look_again()
             return
-        for call in known:
-            if call.leg.there and call.leg.caller_id not in alive:
+        for call, caller_id, second in known:
+            if caller_id not in alive:
                 call.gone(LOST)
-            elif call.leg.second and call.leg.second not in alive and call.desk.consultation is not None:
+            elif second and second not in alive and call.desk.consultation is not None:
                 call.desk.consultation.ended(NORMAL)
         ours = {name for call in self.calls.values() for name in call.leg.ids()}
         ours |= self._adopt_pairs({name: bridges[name] for name in bridges.keys() - ours})
@@ -283,13 +292,13 @@ class Controller:
         await asyncio.sleep(ORPHANED_AFTER_S)
         for channel_id in alive.intersection(in_stasis):
             known_now = channel_id in self._by_channel or channel_id in self._pairs
-            if not known_now and not self._ours.fullmatch(channel_id):
+            just_left = any(channel_id == caller_id for _, caller_id, _ in known)  # for the dialplan
+            if not (known_now or just_left or self._ours.fullmatch(channel_id)):
                 await self._send_on(channel_id, "lost")
 
-    async def _look_again(self) -> None:
-        """Asterisk was too busy to answer, or to let go of all that a call had made."""
-        await asyncio.sleep(LOOK_AGAIN_AFTER_S)
-        await self._reconcile()
+    def _look_again(self) -> None:
+        """Asterisk was too busy to answer, or to let go of all that a call had made: once, for all calls."""
+        self._look_at = time.monotonic() + LOOK_AGAIN_AFTER_S
 
     def _adopt_pairs(self, bridges: dict[str, tuple[str, ...]]) -> set[str]:
         """Two people whom an earlier run connected go on talking; when one leaves, so does the other."""

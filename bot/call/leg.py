@@ -157,6 +157,13 @@ class Leg:
         )
         await self._make(channel_id, request)
 
+    @property
+    def second_there(self) -> str:
+        """The destination's channel, once Asterisk has said that it made it."""
+        made = self._made.get(self.second)
+        there = made is not None and made.done() and not made.cancelled() and made.exception() is None
+        return self.second if there else ""
+
     async def admit_second(self) -> None:
         """The destination and the agent hear each other."""
         await self._ari.bridges.add_channel(self.bridge_id, self.second)
@@ -172,8 +179,8 @@ class Leg:
     async def drop_second(self) -> None:
         """Hang up on the destination, or stop its ringing. Never raises AriError."""
         if self.second:
-            with suppress(AriError):
-                await asyncio.shield(self._made[self.second])
+            _, late = await asyncio.wait([self._made[self.second]], timeout=RELEASE_WITHIN_S)
+            self.unreleased = self.unreleased or bool(late)
             await self._quietly(self._ari.channels.hangup(self.second))
             self.second = ""
 

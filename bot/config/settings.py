@@ -186,7 +186,7 @@ class Calls(Model):
     @property
     def last_word(self) -> float:
         """Seconds for a word to those who still talk after ``drain_timeout``: what the grace leaves."""
-        return max(0.0, min(LAST_WORD_S, self.stop_grace - self.drain_timeout - RELEASE_S - SPARE_S))
+        return max(0.0, min(LAST_WORD_S, self.stop_grace - self.drain_timeout - RELEASE_S))
 
 
 class Outbound(Model):

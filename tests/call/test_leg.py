@@ -1,6 +1,7 @@
 """The phone's figures are asked for without any harm to the call."""
 
 import asyncio
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -112,3 +113,28 @@ def test_a_request_that_is_still_under_way_is_known_too(monkeypatch: pytest.Monk
     asyncio.run(leave())
     assert asked == [phone.bridge_id]
     assert phone.unreleased
+
+
+@pytest.mark.parametrize("answer", [ProtocolError("no JSON"), AriRefused("busy", status=500), None])
+def test_a_destination_is_dropped_whatever_its_call_was_answered_with(answer: Exception | None) -> None:
+    dropped: list[str] = []
+
+    async def originate(*_: Any, **__: Any) -> None:
+        if answer is not None:
+            raise answer
+
+    async def hangup(name: str, **_: Any) -> None:
+        dropped.append(name)
+
+    channels = SimpleNamespace(originate=originate, hangup=hangup)
+    phone = Leg(cast(AriClient, SimpleNamespace(app="a", channels=channels)), "1", "c")
+
+    async def ring_and_drop() -> str:
+        with suppress(ProtocolError, AriRefused):
+            await phone.call_second("second", "desk", 20, "")
+        there = phone.second_there
+        await phone.drop_second()
+        return there
+
+    assert asyncio.run(ring_and_drop()) == ("" if answer else "second")
+    assert dropped == ["second"]

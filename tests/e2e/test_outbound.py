@@ -175,6 +175,7 @@ def test_what_is_not_allowed_never_reaches_asterisk(stack: Stack) -> None:
     [
         *("PJSIP/phone", "PJSIP/2012", "PJSIP/20", "pjsip/201", "xPJSIP/201", ""),
         *("PJSIP/201&PJSIP/phone", "PJSIP/201@trunk", "PJSIP/20&", "PJSIP/20,", "PJSIP/201\nPJSIP/phone"),
+        "PJSIP/201):0:1&PJSIP/phone",
     ],
 )
 def test_asterisk_refuses_too(stack: Stack, endpoint: str) -> None:

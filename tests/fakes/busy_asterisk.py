@@ -1,5 +1,6 @@
 """An Asterisk that does not answer what there is, a number of times, and then says that nothing is left."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,13 +8,14 @@ from bot.errors import AriUnreachable
 
 
 class BusyAsterisk:
-    """In place of the ARI client; ``unanswered`` requests time out."""
+    """In place of the ARI client; ``unanswered`` requests time out. ``meanwhile`` happens while it answers."""
 
     app = "voicebot"
     connected = True
 
-    def __init__(self, unanswered: int) -> None:
+    def __init__(self, unanswered: int, meanwhile: Callable[[], None] = lambda: None) -> None:
         self.unanswered = unanswered
+        self.meanwhile = meanwhile
         self.channels = self.bridges = SimpleNamespace(list=self._list)
         self.applications = SimpleNamespace(get=self._get)
 
@@ -21,6 +23,7 @@ class BusyAsterisk:
         if self.unanswered:
             self.unanswered -= 1
             raise AriUnreachable("no answer within 5 s", retry=True)
+        self.meanwhile()
         return []
 
     async def _get(self) -> Any:
