@@ -8,7 +8,7 @@ from bot.errors import AriUnreachable
 
 
 class BusyAsterisk:
-    """In place of the ARI client; ``unanswered`` requests time out. ``meanwhile`` happens while it answers."""
+    """In place of the ARI client; ``unanswered`` requests time out, ``meanwhile`` happens in the others."""
 
     app = "voicebot"
     connected = True
