@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.voice.line import Call, Line
-from bench.voice.machine import PACER_LATE, Busy, check_clean, check_pace
+from bench.voice.machine import PACER_LATE, check_clean, check_pace
 from bench.voice.row import Measure, Row, tell
 from bench.voice.speech import MODEL_HZ, PHONE_HZ, Pcm, Spoken, Track, corpus, cut, track
 from bench.voice.words import LEADS_S, Heard, figures, hear, hearings, row, together
@@ -197,7 +197,7 @@ def _recorded(
     to_bot: Impairment = CLEAN,
 ) -> Recorded:
     """Every sentence; on a clean line until the machine left it alone, by the counts ``harm`` of the calls'
-    quality. Raises Busy when it never does. A short run's bounds are so wide that it need not ask."""
+    quality. Raises HarnessError when it never does. A short run's bounds are so wide that it need not ask."""
     clean = from_phone == to_bot == CLEAN
     least = CLEAN_LIKE if clean else BAD_LIKE
     for tries in itertools.count(1):
@@ -211,9 +211,9 @@ def _recorded(
                     if clean:
                         check_clean(line.bot, line.rows, harm)
             return Recorded(sounds, tries)
-        except Busy as busy:
-            tell(f"recording {tries}: {busy}")
-            if tries == TRIES:
+        except HarnessError as error:  # a sentence that a stall has torn apart is not found
+            tell(f"recording {tries}: {error}")
+            if not clean or tries == TRIES:
                 raise
     raise AssertionError
 
