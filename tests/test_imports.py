@@ -31,6 +31,7 @@ PURE = (
     "bot/call/keypad.py",
     "bot/call/tape.py",
     "bot/call/ports.py",
+    "bot/call/rest.py",
 )
 IMPURE = {"asyncio", "socket", "aiohttp", "websockets", "uvloop", "threading", "subprocess", "time", "ssl"}
 #: The one file that may import each signal library.

@@ -444,8 +444,8 @@ class Call:
             self.journal.note(self._loop.time(), "hold" if held else "unhold")
 
     def digit(self, digit: str, duration_ms: int) -> None:
-        """A key of the caller. The one for a person works whatever the model is doing, unless a tool waits
-        for digits."""
+        """A key of the caller. The one for a person works whatever the model is doing, unless it is part of
+        a number (``Keys.wanted``)."""
         if self._partner:
             return  # what people type to each other is not ours
         brief = self.talk.brief if self.talk else self.brief

@@ -35,8 +35,8 @@ GOODBYE_IDLE = "The caller does not answer any more. Say goodbye in one short se
 #: Before it says that the time is up, the agent may finish its sentence for so long.
 FINISH_WITHIN_S = 10.0
 GOODBYE_WITHOUT_TOOL = "the agent said goodbye"
-#: A response has begun, and more of it may come.
-BEING_MADE = frozenset({State.PENDING, State.SPEAKING, State.TRAILING, State.SUSPECT})
+#: A response has begun, and more of it may come; of the states that a key interrupts.
+BEING_MADE = frozenset({State.SPEAKING, State.TRAILING, State.SUSPECT})
 #: A response is awaited and nothing of it has been heard.
 WAITING = frozenset({State.PENDING, State.GREETING, State.CLOSING, State.ASKED})
 #: One was asked for, and nothing else brings it: the gate stays closed meanwhile.
@@ -134,7 +134,7 @@ class Conversation:
         self._agent_audible = False
         self._agent_left = 0.0  # when the last packet with its voice did
         self._voiced_response = ""  # the latest with audio
-        self._untranscribed: set[str] = set()  # items of the caller's whose words are still to come
+        self._untranscribed = ""  # the caller's latest item, while its words are still to come
         self.caller_speaking = False
         self._sent_frame: bytes | None = None  # the agent's voice in the last packet, if any
         self._sent_early = False
@@ -393,11 +393,12 @@ class Conversation:
                 self.journal.note(now, "caller_stopped")
                 self.stopwatch.caller_stopped(now, self._uplink.last_voiced or now, self._response_id)
                 self.answering.speech_stopped(event.item_id)
-                self._untranscribed.add(event.item_id)
+                self._untranscribed = event.item_id
             case events.CallerTranscript():
                 self.journal.said(now, "caller", event.item_id, event.text)
                 self.answering.transcribed(event.item_id, event.text)
-                self._untranscribed.discard(event.item_id)
+                if event.item_id == self._untranscribed:
+                    self._untranscribed = ""
                 log.info("caller_said", transcript=event.text)
             case events.AgentTranscriptDelta():
                 self.journal.said(now, "agent", event.item_id, event.text, more=True)
@@ -407,7 +408,7 @@ class Conversation:
                 self.journal.note(now, "idle_prompt")
                 self._idle.server_asked()
             case events.Fault() if self.turns.state in ASKING and event.code != ALREADY_ACTIVE:
-                if event.event_id in ("", self._model.asked_id):
+                if (asked := self._model.asked_id) and event.event_id in ("", asked):
                     self._give(Input.DONE)  # the greeting or the farewell was refused: go on without
             case events.FunctionCall():
                 self._hangup_called = self._hangup_called or event.name == "hangup_call"
@@ -453,7 +454,7 @@ class Conversation:
             self._farewell_said = True  # whatever else the response says
 
     async def transcribed(self, within_s: float) -> None:
-        """Until the words of the caller are known, as long as this talk has the line; for so long at most."""
+        """Until the caller's last words are known, as long as this talk has the line; for so long at most."""
         over = self._clock() + within_s
         await self._waits.until(lambda: not self._untranscribed or self._clock() >= over)
 

@@ -76,9 +76,12 @@ class Desk:
             log.error("handoff_failed", agent=agent, error=str(error))
             return "the other agent cannot be reached"
         finally:
-            if call.talk is old and not call.over:
-                await call.aside()
-                call.give_line(old)
+            if call.talk is old:
+                if not call.over:
+                    await call.aside()
+                    call.give_line(old)
+                if new is not None:
+                    await new.close()
         call.give_line(new)
         call.journal.note(call.now(), "handoff", agent)
         log.info("handed_off", agent=agent)

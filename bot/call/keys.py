@@ -1,5 +1,6 @@
 """The phone's keys in one talk: digits of the caller go to whoever waits for them, ours go to the phone."""
 
+from collections import deque
 from collections.abc import Awaitable, Callable
 
 from bot.audio.playout import Playout
@@ -20,8 +21,10 @@ PRIVATE_TAIL_S = 1.0
 LATE_KEYS_S = 10.0
 #: So many digits that nobody asked for may be those of a card, where cards are taken.
 LONG_NUMBER = 8
-#: Cards are typed in groups of four, and between them one looks at the card.
-LONG_PAUSE_S = 5.0
+#: Within so long, however they are grouped.
+COUNTED_S = 60.0
+#: Cards are typed in groups of four, and between them one looks at the card: as long as who was asked may.
+LONG_PAUSE_S = 8.0
 TYPED_LONG = "The caller typed a long number, which is kept from you, and which nobody has got"
 
 SendDigits = Callable[[str, int], Awaitable[None]]  # digits, milliseconds of each tone and of each gap
@@ -52,6 +55,7 @@ class Keys:
         self._uplink = uplink
         self._playout = playout
         self._pressed = self._nobodys_until = 0.0
+        self._unasked: deque[tuple[float, int]] = deque()  # when digits were complete, and how many
         self._clock = clock
         self._state = state
         self._tell = tell
@@ -59,37 +63,47 @@ class Keys:
 
     def tick(self, now: float, *, agent_audible: bool) -> None:
         if typed := self.keypad.tick(now, agent_audible=agent_audible):
-            self._uplink.private = False
-            if self.guarded and sum(key.isdigit() for key in typed) >= LONG_NUMBER:
+            if self.guarded and self._counted(typed, now) >= LONG_NUMBER:
                 self._nobodys_until = now + LATE_KEYS_S
                 log.info("long_number_typed")
                 self._tell(TYPED_LONG)
             else:
                 self._tell(f"The caller pressed {' '.join(typed)}")
+        wanted = self.keypad.pending or self._gathering_privately
+        if self._uplink.private and not wanted and now >= self._pressed + PRIVATE_TAIL_S:
+            self._uplink.private = False
+
+    def _counted(self, typed: str, now: float) -> int:
+        """How many digits nobody has asked for lately, these among them."""
+        self._unasked.append((now, sum(key.isdigit() for key in typed)))
+        while self._unasked[0][0] < now - COUNTED_S:
+            self._unasked.popleft()
+        return sum(digits for _, digits in self._unasked)
 
     def press(self, digit: str, now: float) -> None:
-        """A key of the caller. One that comes late for a private gather belongs to nobody."""
+        """A key of the caller. One that comes late for a private gather, or for a long number, belongs to
+        nobody, and is not heard either."""
         self._pressed = now
         if self.keypad.gathering:
             self.keypad.press(digit, now)
-        elif not self._gathering_privately and now >= self._nobodys_until:
+        elif self._late(now):
+            self._uplink.private = True
+        else:
             self.keypad.press(digit, now)
             self._uplink.private = self.guarded
+
+    def _late(self, now: float) -> bool:
+        return self._gathering_privately or now < self._nobodys_until
 
     @property
     def wanted(self) -> bool:
         """A tool waits for digits, some are not complete yet, or late ones of a private gather may come."""
-        return (
-            self.keypad.gathering
-            or self.keypad.pending
-            or self._gathering_privately
-            or self._clock() < self._nobodys_until
-        )
+        return self.keypad.gathering or self.keypad.pending or self._late(self._clock())
 
     @property
     def private(self) -> bool:
         """What the caller types, and sounds in the audio, is for nobody's eyes and ears."""
-        return self._uplink.private
+        return self._uplink.private or (not self.keypad.gathering and self._late(self._clock()))
 
     async def gather(self, params: GatherParams) -> Gathered | None:
         """The digits that the caller types; None when another gather goes on."""

@@ -13,7 +13,8 @@ class Model(Protocol):
 
     @property
     def asked_id(self) -> str:
-        """The event in which a response was asked for last; a fault names the event that it answers."""
+        """The event in which a response was asked for that has not begun, or nothing; a fault names the event
+        that it answers, if the server does."""
 
     def append(self, audio: bytes) -> None: ...
     def tell(self, text: str) -> None: ...

@@ -77,17 +77,17 @@ class _Stopping:
 
 
 class Stopwatch:
-    """One call's, whoever its agent is. ``silence_ms``: how much silence ends a turn, when the server goes by
-    that."""
+    """One call's, whoever its agent is."""
 
-    def __init__(self, silence_ms: float | None = None) -> None:
+    def __init__(self) -> None:
         self.turns: list[Turn] = []
         self.stops: list[Stop] = []
         self.suspects = 0
-        self.agent(silence_ms)
+        self.agent(None)
 
     def agent(self, silence_ms: float | None) -> None:
-        """An agent gets the line: what the one before left unanswered is not for it to answer."""
+        """An agent gets the line: what the one before left unanswered is not for it to answer.
+        ``silence_ms``: how much silence ends a turn, when the server goes by that."""
         self._silence_ms = silence_ms or 0.0
         self._waiting: _Waiting | None = None
         self._stopping: _Stopping | None = None

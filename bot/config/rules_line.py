@@ -75,6 +75,15 @@ def rtp_source(subject: Subject) -> Iterator[Finding]:
         )
 
 
+def rtp_bind(subject: Subject) -> Iterator[Finding]:
+    bind = subject.settings.media.rtp.bind
+    try:
+        ipaddress.ip_address(bind)
+    except ValueError:  # it would be looked up for each call, while all others wait
+        remedy = "write the address, such as 127.0.0.1; 0.0.0.0 is all of this machine's"
+        yield Finding(("media", "rtp", "bind"), f"{bind or 'empty'} is no IP address", remedy)
+
+
 def rtp_external_host(subject: Subject) -> Iterator[Finding]:
     rtp, path = subject.settings.media.rtp, ("media", "rtp", "external_host")
     asterisk = urlsplit(subject.settings.asterisk.url).hostname or "127.0.0.1"
@@ -139,6 +148,7 @@ RULES: tuple[Rule, ...] = (
     asterisk_url,
     rtp_ports,
     rtp_source,
+    rtp_bind,
     rtp_external_host,
     exposed,
     webhooks,

@@ -44,7 +44,7 @@ class RealtimeSession:
         self._sent = 0
         self._appended = self._append = b""  # the audio of the last append, and the event
         self.update_id = ""
-        self.asked_id = ""  # of the latest ``response.create`` that has to be answered
+        self.asked_id = ""  # of the ``response.create`` that has to be answered, until a response begins
 
     # ------------------------------------------------------------------ server → us
 
@@ -64,7 +64,7 @@ class RealtimeSession:
             case events.SpeechStarted():
                 self._results_due = False  # the caller will be answered anyway, and that answer knows them
             case events.ResponseCreated():
-                self.active_response = event.response_id
+                self.active_response, self.asked_id = event.response_id, ""
             case events.ResponseDone():
                 self._coming = ""
                 if self.active_response == event.response_id:

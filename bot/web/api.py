@@ -151,10 +151,10 @@ class Api:
         tool = self.registry.get("transfer_call")
         if tool is None:
             raise Refusal(409, "there are no destinations", "name them under destinations: in config.yaml")
-        call.journal.note(call.now(), "operator", "transfer")
         result = await run_tool(tool, conversation, wanted.model_dump_json())
         if result.error:
             raise Refusal(409, result.error, f"destinations: {', '.join(self.settings.destinations)}")
+        call.journal.note(call.now(), "operator", "transfer")
         return _json(models.Accepted(id=call.id), 202)
 
     async def say(self, request: web.Request) -> web.Response:

@@ -259,6 +259,17 @@ async def test_a_fault_in_a_handoff_leaves_the_first_one_on_the_line() -> None:
     assert call.line[-1] is call.agent
 
 
+async def test_a_handoff_that_fails_at_the_end_leaves_no_session_open() -> None:
+    call = FakeCall()
+    new = FakeTalk()
+    new.lost = True
+    call.connects = lambda: new
+    assert await call.desk.hand_off("sales", "") == "the other agent was lost"
+    assert call.line[-1] is call.talk is call.agent
+    assert new.closed
+    assert not call.agent.closed
+
+
 async def test_handed_off() -> None:
     call = FakeCall()
     assert await call.desk.hand_off("sales", "") == ""

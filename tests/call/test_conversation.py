@@ -102,6 +102,7 @@ class Line:
         self.dialled.append(digits)
 
     def begins(self, response: str = "r1") -> None:
+        self.model.asked_id = ""
         self.talk.on_model(events.ResponseCreated(response))
 
     def says(self, seconds: float, response: str = "r1", item: str = "i1") -> None:
@@ -440,6 +441,31 @@ def test_a_fault_of_something_else_does_not_end_the_greeting() -> None:
     line.talk.on_model(events.Fault("invalid_value", "no", "item", "bot_of_another_event"))
     line.run(1, voice(1))
     assert line.talk.turns.state is State.GREETING
+
+
+def test_a_fault_of_nobody_knows_what_does_not_end_a_greeting_that_has_begun() -> None:
+    line = Line(greeting="Welcome!", protect_greeting=True)
+    line.begins()
+    line.says(1)
+    line.talk.on_model(events.Fault("server_error", "no", "", ""))
+    line.run(1.5, voice(1))
+    assert line.talk.turns.state is State.GREETING
+
+
+async def test_a_turn_that_was_never_transcribed_is_not_waited_for_for_ever() -> None:
+    line = Line()
+    for item in ("u1", "u2"):
+        line.talk.on_model(events.SpeechStarted(item, 0))
+        line.talk.on_model(events.SpeechStopped(item, 900))
+    waiting = asyncio.create_task(line.talk.transcribed(1.0))
+    await asyncio.sleep(0)
+    line.run(0.1)
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    line.talk.on_model(events.CallerTranscript("u2", "yes"))
+    line.run(0.1)
+    await asyncio.sleep(0)
+    assert waiting.done()
 
 
 RECORDED = ULAW.encode((8000 * np.sin(np.arange(2 * 8000) / 3)).astype("<i2").tobytes())

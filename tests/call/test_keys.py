@@ -268,7 +268,7 @@ async def test_whatever_ends_a_private_gather_the_caller_is_heard_again() -> Non
     presses(line, "49")
     task.cancel()
     await settle()
-    assert not line.talk.keys.private
+    assert not line.talk._uplink.private
     assert line.talk.keys.keypad.gathered is None, "and the digits are not kept"
 
 
@@ -328,13 +328,45 @@ def test_a_long_number_is_told_to_no_agent_who_takes_cards(capsys: pytest.Captur
     line = Line(Card())
     for at in range(0, len(NUMBER), 4):  # in groups, with a look at the card in between
         presses(line, NUMBER[at : at + 4])
-        line.run(2.5)
-    line.run(6)
+        line.run(5.6)
+    line.run(3)
     presses(line, "12")  # what else belongs to it
     line.run(3)
     assert told(line) == [TYPED_LONG]
     assert [u.text for u in line.talk.journal.transcript] == [f"[{TYPED_LONG}]"]
     assert NUMBER[:4] not in "".join(capsys.readouterr())
+
+
+def test_no_more_than_seven_digits_are_told_however_long_the_pauses_are() -> None:
+    line = Line(Card())
+    for at in range(0, len(NUMBER), 4):
+        presses(line, NUMBER[at : at + 4])
+        line.run(12)
+    assert told(line)[:2] == ["The caller pressed " + " ".join(NUMBER[:4]), TYPED_LONG]
+    assert set(told(line)[2:]) <= {TYPED_LONG}
+
+
+def test_after_a_minute_digits_are_counted_anew() -> None:
+    line = Line(Card())
+    for number in ("4711", "4712"):
+        presses(line, number)
+        line.run(62)
+    assert told(line) == ["The caller pressed 4 7 1 1", "The caller pressed 4 7 1 2"]
+
+
+def test_late_keys_are_not_heard_and_not_noted() -> None:
+    line = Line(Card())
+    presses(line, NUMBER)
+    line.run(9)
+    assert told(line) == [TYPED_LONG]
+    noted = len(line.talk.journal.timeline)
+    line.talk.digit("1", 100)
+    line.model.heard = b""
+    line.run(0.9, voice(1))
+    assert not any(line.model.heard)
+    assert len(line.talk.journal.timeline) == noted
+    line.run(1, voice(1))
+    assert any(line.model.heard), "the last key is a second ago"
 
 
 def test_other_agents_are_told_of_a_long_number() -> None:

@@ -14,7 +14,8 @@ def answered(watch: Stopwatch, response: str = "r2") -> float | None:
 
 
 def test_the_parts_of_a_turn_add_up() -> None:
-    watch = Stopwatch(500)
+    watch = Stopwatch()
+    watch.agent(500)
     assert answered(watch) == pytest.approx(910)
     (turn,) = watch.turns
     assert turn.end_of_speech == pytest.approx(520)
@@ -26,7 +27,7 @@ def test_the_parts_of_a_turn_add_up() -> None:
 
 
 def test_where_the_server_decides_by_other_means_the_end_of_speech_is_not_ours() -> None:
-    watch = Stopwatch(None)
+    watch = Stopwatch()
     answered(watch)
     assert watch.turns[0].own == pytest.approx(10)
 

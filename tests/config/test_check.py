@@ -108,6 +108,7 @@ FOUND: list[tuple[dict[str, object], str, str, str]] = [
     (rtp(bind="192.0.2.1"), "warning", "media.rtp.external_host", "send the audio to itself"),
     ({"asterisk": {"url": "http://pbx:8088"}}, "warning", "media.rtp.external_host", "Asterisk at pbx send"),
     (rtp(bind="::"), "warning", "media.rtp.bind", "to the network"),
+    (rtp(bind="localhost"), "error", "media.rtp.bind", "no IP address"),
     ({"web": {"bind": "0.0.0.0"}}, "warning", "web.bind", "without a password"),
     ({"calls": {"max_call_seconds": 0}}, "error", "calls.max_call_seconds", "end every call"),
     ({"calls": {"drain_timeout": 61}}, "warning", "calls.drain_timeout", "let 101 s pass: TimeoutStopSec"),

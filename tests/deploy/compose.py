@@ -16,7 +16,6 @@ import re
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +27,7 @@ import yaml
 
 from tests.deploy.existing import PASSWORD, StockAsterisk, join
 from tests.deploy.sides import check_words
-from tests.deploy.steps import CERTIFICATES, expect, install, need_root, run, step, tree
+from tests.deploy.steps import CERTIFICATES, expect, install, need_root, run, step, tree, trial_folder
 from tests.deploy.talk import hold_call
 from tests.e2e.asterisk import PROJECT, Asterisk, HarnessError, cache_folder, find_root, wait_for
 from tests.e2e.bot import Model
@@ -397,8 +396,7 @@ def main() -> int:
     need_root()
     begun = time.monotonic()
     with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="voicebot-compose-", dir="/var/tmp"))
-        stack.callback(subprocess.run, ["rm", "-rf", "--one-file-system", str(folder)], check=False)
+        folder = stack.enter_context(trial_folder("compose"))
         set_up(folder / "trial.log")
         trial = Trial(folder)
         stack.callback(trial.close)

@@ -12,7 +12,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -22,7 +21,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.deploy.sides import check_words
-from tests.deploy.steps import CERTIFICATES, expect, install, need_root, run, step, tree
+from tests.deploy.steps import CERTIFICATES, expect, install, need_root, run, step, tree, trial_folder
 from tests.deploy.talk import hold_call
 from tests.e2e.asterisk import PROJECT, Asterisk, HarnessError, free_port, wait_for
 
@@ -238,8 +237,7 @@ def main() -> int:
     need_root()
     begun = time.monotonic()
     with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="voicebot-install-", dir="/var/tmp"))
-        stack.callback(subprocess.run, ["rm", "-rf", "--one-file-system", str(folder)], check=False)
+        folder = stack.enter_context(trial_folder("install"))
         with step("packages"):
             install(PACKAGES, folder / "apt.log")
         for suite in sys.argv[1:] or SUITES:

@@ -10,13 +10,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import ExitStack
-from pathlib import Path
 
 from tests.deploy.install import PACKAGES, Machine
-from tests.deploy.steps import expect, install, need_root, run, step
+from tests.deploy.steps import expect, install, need_root, run, step, trial_folder
 from tests.e2e.asterisk import PROJECT, HarnessError
 
 SUITE = "trixie"
@@ -54,8 +52,7 @@ def main() -> int:
     need_root()
     begun = time.monotonic()
     with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="voicebot-readme-", dir="/var/tmp"))
-        stack.callback(subprocess.run, ["rm", "-rf", "--one-file-system", str(folder)], check=False)
+        folder = stack.enter_context(trial_folder("readme"))
         with step("packages"):
             install(PACKAGES, folder / "apt.log")
         with step(f"Debian {SUITE}: the tree"):

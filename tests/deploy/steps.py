@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -65,6 +66,16 @@ def need_root() -> None:
     """Namespaces, chroot and apt-get are root's."""
     if os.geteuid() != 0:
         sys.exit("this trial sets up machines of its own and needs root")
+
+
+@contextmanager
+def trial_folder(name: str) -> Iterator[Path]:
+    """Gone afterwards, but for what is mounted there."""
+    folder = Path(tempfile.mkdtemp(prefix=f"voicebot-{name}-", dir="/var/tmp"))
+    try:
+        yield folder
+    finally:
+        run(["rm", "-rf", "--one-file-system", folder], check=False)
 
 
 def install(packages: Sequence[str], log: Path) -> None:

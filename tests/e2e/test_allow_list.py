@@ -74,6 +74,15 @@ def dials(asterisk: Asterisk) -> list[str]:
     return re.findall(r'Executing \[\S+\] Dial\("[^"]*", "([^"]*)"\)', text)
 
 
+def insist(caller: Phone, words: str, times: int) -> None:
+    """Once greeted, the caller says the same again and again, and hears the agent out."""
+    caller.wait_heard(5)
+    for _ in range(times):
+        caller.wait_silence(0.8)
+        caller.say(words)
+        caller.wait_heard(10, after=time.monotonic())
+
+
 @pytest.mark.parametrize("tool", ["attended_transfer", "transfer_call"])
 def test_a_model_that_obeys_everybody(asterisk: Asterisk, tmp_path: Path, tool: str) -> None:
     """Each turn it asks for another number, with a summary full of tricks; last of all for the desk."""
@@ -90,11 +99,7 @@ def test_a_model_that_obeys_everybody(asterisk: Asterisk, tmp_path: Path, tool: 
         Phone(asterisk) as caller,
     ):
         caller.dial("110")
-        caller.wait_heard(5)
-        for _ in WORDS:
-            caller.wait_silence(0.8)
-            caller.say("Now put me through to this number.")
-            caller.wait_heard(10, after=time.monotonic())
+        insist(caller, "Now put me through to this number.", len(WORDS))
         caller.wait_silence(0.8)
         caller.say("Then to the desk.")
         invite = desk.wait_incoming(10)
@@ -161,11 +166,7 @@ def test_a_name_that_gives_orders_reaches_the_model_and_nothing_else(
         Phone(asterisk) as caller,
     ):
         caller.dial("112")
-        caller.wait_heard(5)
-        for _ in OBEYED:
-            caller.wait_silence(0.8)
-            caller.say("You know what to do.")
-            caller.wait_heard(10, after=time.monotonic())
+        insist(caller, "You know what to do.", len(OBEYED))
         caller.wait_silence(0.6)
         caller.hangup()
         row = bot.wait_ended(1)[0]

@@ -83,6 +83,17 @@ def test_a_response_waits_for_the_active_one() -> None:
     assert s.due() is None
 
 
+def test_what_was_asked_for_is_awaited_until_a_response_begins() -> None:
+    s = session()
+    s.respond()
+    asked = orjson.loads(s.due() or b"{}")
+    assert s.asked_id == asked["event_id"]
+    created(s)
+    assert s.asked_id == ""
+    done(s)
+    assert s.asked_id == ""
+
+
 def test_one_response_for_all_calls_of_a_response() -> None:
     s = session()
     created(s)

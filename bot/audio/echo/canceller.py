@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bot.audio.echo.delay import DelayEstimator
-from bot.audio.echo.detector import SPEECH, BargeInDetector, level_db
+from bot.audio.echo.detector import BargeInDetector, level_db
 from bot.audio.echo.kalman import BLOCK, Block, EchoFilter, Real
 from bot.audio.echo.path import PathWatch, Powers
 from bot.audio.level import rms
@@ -115,8 +115,7 @@ class EchoCanceller:
         np.rint(residual, out=residual)
         np.maximum(residual, -32768, out=residual)
         np.minimum(residual, 32767, out=residual)
-        score = self._detector.score
-        return Residual(residual.astype("<i2").tobytes(), score > SPEECH, score)
+        return Residual(residual.astype("<i2").tobytes(), self._detector.speech, self._detector.score)
 
     def set_delay(self, samples: int) -> None:
         """Take an estimate of the delay: bring a late echo into the filter's span; start anew if it moved."""
