@@ -21,7 +21,7 @@ QUIET_MS = 400
 #: A noise that begins goes on without a pause. A suspect who has not spoken for most of so long is none.
 NOISE_MS = 1000
 #: Of ``commit_ms``, how much must be heard and voiced. «Mm-hm» and «okay» are over by then.
-TALK_SHARE = 0.85
+TALK_SHARE = 0.8
 #: Of what was heard, how much must be voiced. A cough is not.
 VOICED_SHARE = 0.5
 #: And less than this of it was a noise, not even «mm-hm».
