@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -191,7 +192,8 @@ def test_asterisk_refuses_too(stack: Stack, endpoint: str) -> None:
         )
         settled(stack.asterisk)
         assert [phone.traces() for phone in (allowed, other)] == [[], []]
-    assert f"refused to call {endpoint[:9]}" in stack.asterisk.log_tail(60)
+    harmless = re.sub(r"[^\w.+*#@:/-]", "", endpoint)
+    assert f"refused to call {harmless[:9]}" in stack.asterisk.log_tail(60)
 
 
 def test_person_and_machine_are_told_apart(stack: Stack) -> None:
