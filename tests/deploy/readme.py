@@ -18,7 +18,7 @@ from tests.deploy.steps import expect, install, need_root, run, step, trial_fold
 from tests.e2e.asterisk import PROJECT, HarnessError
 
 SUITE = "trixie"
-CLONE = "/root/voicebot"
+CLONE = "/srv/voicebot"
 LEAVES = ("call.wav", "phone.wav", "call.png")
 DEMO_SECONDS = 1800.0
 #: As `su -` gives root.
