@@ -61,7 +61,7 @@ install-test: $(VENV)/ready ## install.sh on bare Debian bookworm and trixie, wi
 	@$(SYSTEM) >/dev/null
 	@$(PY) -m tests.deploy.install
 
-readme-test: $(VENV)/ready ## README's first commands, typed on a bare Debian trixie (5 minutes)
+readme-test: $(VENV)/ready ## README's first commands, typed on a bare Debian trixie (3 minutes)
 	@$(SYSTEM) >/dev/null
 	@$(PY) -m tests.deploy.readme
 
