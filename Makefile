@@ -3,8 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/voicebot
-# Tests of calls wait more than they work; each has an Asterisk, a bot and ports of its own.
-WORKERS ?= 3
+# Each test of calls has an Asterisk, a bot and ports of its own; beyond two at once a small machine is late for them.
+WORKERS ?= 2
 PY := $(VENV)/bin/python
 PIP := $(VENV)/bin/pip install --disable-pip-version-check
 SHELL := /bin/bash
