@@ -82,6 +82,7 @@ class World:
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self.calls = 0
+        self.gc_pause_ms = 0.0  # the longest that any measurement saw
         self._stack = ExitStack()
         self._first_rss: tuple[int, int] | None = None
         self._gap_setup: dict[str, float] = {}
@@ -179,7 +180,10 @@ class World:
         return "\n".join([line for line in lines if "[error" in line or "[warn" in line][:20] or lines[-20:])
 
     def _late_ms(self) -> float:
-        return metric(self.web_port, "voicebot_pacer_late_ms")
+        """A look resets what it sees, the collector's pauses too."""
+        found = samples(self.web_port)
+        self.gc_pause_ms = max(self.gc_pause_ms, found["voicebot_gc_pause_ms"])
+        return found["voicebot_pacer_late_ms"]
 
     def _memory_mb(self) -> float | None:
         rss = self.tested.rss_bytes()
@@ -254,15 +258,21 @@ def wait_ready(bot: Child, web_port: int) -> None:
 
 def metric(web_port: int, name: str) -> float:
     """One sample of the bot's ``/metrics``."""
+    found = samples(web_port)
+    if name not in found:
+        raise ChildError(f"the bot has no metric {name}")
+    return found[name]
+
+
+def samples(web_port: int) -> dict[str, float]:
+    """The bot's ``/metrics`` that have no labels."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{web_port}/metrics", timeout=10) as answer:
             lines = answer.read().decode().splitlines()
     except OSError as error:
         raise ChildError(f"the bot does not answer ({error})") from error
-    for line in lines:
-        if line.startswith(f"{name} "):
-            return float(line.split()[1])
-    raise ChildError(f"the bot has no metric {name}")
+    pairs = (line.split() for line in lines if not line.startswith("#"))
+    return {pair[0]: float(pair[1]) for pair in pairs if "{" not in pair[0]}
 
 
 def latency(
