@@ -1,4 +1,4 @@
-"""Every tool because somebody asked for it aloud: real ears decide, a real voice answers, real phones."""
+"""Every tool but the transfers, because somebody asked for it aloud (``speaking``)."""
 
 from __future__ import annotations
 
@@ -15,33 +15,30 @@ from typing import Any
 
 import pytest
 
-from bot.asterisk_config import dialled
 from bot.asterisk_out import called_out
-from bot.config.settings import DIAL_CONTEXT, Settings
-from tests.e2e.asterisk import Asterisk, HarnessError, wait_for
-from tests.e2e.bot import Bot, Model, settled
+from bot.config.settings import Settings
+from tests.e2e.asterisk import Asterisk, wait_for
+from tests.e2e.bot import Bot
 from tests.e2e.phone import Phone
 from tests.e2e.receiver import Receiver
-from tests.e2e.sound import Pcm
+from tests.e2e.speaking import Speaker, Stack, agent_said, last_row, listening, nothing_left, used, voices
 from tests.e2e.test_api import watch
 from tests.e2e.test_card import NUMBER, detected, dtmf, holds_digits, left_of
 from tests.e2e.test_keys import tones
 from tests.e2e.test_message import hear_beep
 from tests.e2e.test_outbound import TOKEN, ask, ended, place
-from tests.e2e.test_speech import spoken
 from tests.e2e.test_tools import MCP_SERVER, ORDER
 from tests.tools.web import WebService
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.speech, pytest.mark.timeout(240)]
 
-DESTINATIONS = {"desk": {"dial": "PJSIP/201", "ring_timeout": 8, "description": "the workshop"}}
 AGENTS: dict[str, dict[str, Any]] = {
     "default": {
         "greeting": "Hello, how can I help you?",
         "handoff": ["sales"],
         "tools": [
             *("hangup_call", "gather_digits", "send_dtmf", "take_message", "pause_for_card"),
-            *("transfer_call", "attended_transfer", "order_status", "shop"),
+            *("order_status", "shop"),
         ],
     },
     "sales": {"greeting": "This is the sales department.", "tools": ["hangup_call"], "handoff": []},
@@ -51,7 +48,6 @@ DIALPLAN = f"""
 exten => 110,1,Set(CALLERID(name)=Ada)
  same => n,Stasis(voicebot)
 
-{dialled(Settings.model_validate({"destinations": DESTINATIONS}), f"[{DIAL_CONTEXT}]")}
 {called_out(Settings.model_validate({"outbound": {"allow": ["PJSIP/201"]}}))}
 """
 SENTENCES = (
@@ -67,40 +63,30 @@ SENTENCES = (
     "Tell me the whole history.",
     "How many bells do you have?",
     "I want to talk to the sales department.",
-    "Please ask the workshop.",
-    "Put me through to a person.",
-    "No, I have no time.",
-    "Yes, please put her through.",
     "Thank you, and goodbye.",
 )
-#: How often somebody says the same again who was not understood.
-TRIES = 3
 
 
 @dataclass(frozen=True)
-class Stack:
-    asterisk: Asterisk
-    model: Model
-    bot: Bot
+class Shop(Stack):
+    """Beside the bot: what its tools ask."""
+
     shop: WebService
     payments: Receiver
-    voice: dict[str, Pcm]
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
+def stack() -> Iterator[Shop]:
     answer = b'{"result": {"status": "accepted"}}'
-    voice = dict(zip(SENTENCES, asyncio.run(spoken(*SENTENCES)), strict=True))
     with (
         Asterisk(phones=["phone", "201"], dialplan=DIALPLAN) as asterisk,
         Receiver([(200, answer)]) as payments,
         WebService() as shop,
-        Model(scripted=False, arguments=["--persona", "tests/e2e/personas/speech.yaml"]) as model,
+        listening() as model,
         Bot(
             asterisk,
             model.url,
             agents=AGENTS,
-            destinations=DESTINATIONS,
             web={"api_token": TOKEN},
             card={"url": payments.url, "answer": "result.status"},
             http_tools={"order_status": {**ORDER, "url": f"{shop.url}/orders/{{number}}", "timeout": 30}},
@@ -110,54 +96,13 @@ def stack() -> Iterator[Stack]:
         ) as bot,
     ):
         bot.wait_logged("mcp_server_connected", 30)
-        yield Stack(asterisk, model, bot, shop, payments, voice)
+        yield Shop(asterisk, model, bot, voices(SENTENCES), shop, payments)
 
 
 @pytest.fixture(autouse=True)
-def nothing_left(stack: Stack, capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
-    """After each test: what was heard is printed, and nothing is left anywhere."""
-    heard = len(stack.bot.logged("caller_said"))
-    yield
-    settled(stack.asterisk)
-    wait_for("the call to be over", lambda: stack.bot.metric("voicebot_calls_active") == 0, 10)
-    assert stack.bot.metric("voicebot_rtp_ports_free") == 500
-    assert [line for line in stack.bot.log if "exception" in line] == []
-    with capsys.disabled():
-        words = [line["transcript"].strip() for line in stack.bot.logged("caller_said")[heard:]]
-        print(f"\nheard: {' | '.join(words)}")
-
-
-class Speaker:
-    """Somebody at a phone who asks, and asks again when not understood."""
-
-    def __init__(self, stack: Stack, phone: Phone) -> None:
-        self.stack = stack
-        self.phone = phone
-
-    def dial(self) -> None:
-        self.phone.dial("110")
-        self.phone.wait_heard(10)
-
-    def asks(self, sentence: str, tool: str = "", *, pause_s: float = 0.9) -> None:
-        """Until the model calls ``tool``; without one, once."""
-        bot, event = self.stack.bot, f"OpenAI function call detected: {tool}"
-        before = len(bot.logged(event))
-        for _ in range(TRIES if tool else 1):
-            self.phone.wait_silence(pause_s)
-            self.phone.say(self.stack.voice[sentence])
-            try:
-                if tool:
-                    bot.wait_logged(event, 7, count=before + 1)
-                return
-            except HarnessError:
-                continue
-        raise HarnessError(f"nobody understood {sentence!r}:\n{bot.log_tail(15)}")
-
-    def hears(self, words: str, timeout: float = 20.0) -> None:
-        """The agent says it, and the phone hears that."""
-        said = lambda: any(words in line["transcript"] for line in self.stack.bot.logged("agent_said"))  # noqa: E731
-        wait_for(f"the agent to say {words!r}", said, timeout, 0.05)
-        self.phone.wait_heard(10, after=time.monotonic() - 2)
+def nothing_is_left(stack: Shop) -> Iterator[None]:
+    with nothing_left(stack):
+        yield
 
 
 @contextmanager
@@ -172,19 +117,7 @@ def watched(bot: Bot) -> Iterator[list[dict[str, Any]]]:
     assert not watcher.is_alive()
 
 
-def used(row: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(tool["name"], tool["error"]) for tool in row["tools"]]
-
-
-def agent_said(row: dict[str, Any]) -> list[str]:
-    return [u["text"] for u in row["transcript"] if u["party"] == "agent"]
-
-
-def last_row(bot: Bot) -> dict[str, Any]:
-    return bot.wait_ended(len(bot.calls()))[-1]
-
-
-def test_keys_both_ways_a_message_and_goodbye(stack: Stack) -> None:
+def test_keys_both_ways_a_message_and_goodbye(stack: Shop) -> None:
     with Phone(stack.asterisk) as phone:
         caller = Speaker(stack, phone)
         caller.dial()
@@ -213,7 +146,7 @@ def test_keys_both_ways_a_message_and_goodbye(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("early", [False, True], ids=["when asked", "before the function is called"])
-def test_a_card_leaves_no_digits_anywhere(stack: Stack, early: bool) -> None:
+def test_a_card_leaves_no_digits_anywhere(stack: Shop, early: bool) -> None:
     bot = stack.bot
     posted = len(stack.payments.got)
     with Phone(stack.asterisk) as phone:
@@ -269,12 +202,12 @@ def test_a_card_leaves_no_digits_anywhere(stack: Stack, early: bool) -> None:
         assert re.fullmatch(r"\d\d digits were entered. It is accepted.", agent_said(row)[2])
 
 
-def told_or_kept(stack: Stack, posted: int) -> bool:
+def told_or_kept(stack: Shop, posted: int) -> bool:
     """The payment service has the digits, or the model knows that there were some."""
     return len(stack.payments.got) > posted or bool(stack.bot.logged("long_number_typed"))
 
 
-def test_services_that_are_well_slow_broken_and_huge_and_a_handoff(stack: Stack) -> None:
+def test_services_that_are_well_slow_broken_and_huge_and_a_handoff(stack: Shop) -> None:
     stack.shop.seen.clear()
     with Phone(stack.asterisk) as phone:
         caller = Speaker(stack, phone)
@@ -308,71 +241,12 @@ def test_services_that_are_well_slow_broken_and_huge_and_a_handoff(stack: Stack)
     assert [seen["path"].rpartition("/")[2] for seen in stack.shop.seen] == ["7", "slow", "500", "huge"]
 
 
-def said_twice(stack: Stack) -> bool:
+def said_twice(stack: Shop) -> bool:
     said = [line for line in stack.bot.logged("agent_said") if line["transcript"] == "Your order is shipped."]
     return len(said) >= 2
 
 
-def test_the_workshop_says_no_and_then_yes(stack: Stack) -> None:
-    with Phone(stack.asterisk) as phone, Phone(stack.asterisk, "201") as desk:
-        caller, workshop = Speaker(stack, phone), Speaker(stack, desk)
-        caller.dial()
-        for answer, tool in (
-            ("No, I have no time.", "decline_caller"),
-            ("Yes, please put her through.", "accept_caller"),
-        ):
-            events = len(desk.events)
-            caller.asks("Please ask the workshop.", "attended_transfer")
-            desk.wait_event("CALL_INCOMING", 15, after=events)
-            desk.accept()
-            desk.wait_heard(15, after=time.monotonic())
-            workshop.asks(answer, tool, pause_s=1.5)
-            if tool == "decline_caller":
-                desk.wait_closed(10)
-                caller.hears("The workshop has no time.")
-        stack.bot.wait_logged("connected")
-        before = time.monotonic()
-        phone.say("Hello, can you hear me?", wait=False)
-        desk.wait_heard(5, after=before + 0.2)
-        desk.hangup()
-        assert phone.wait_closed(5).ended_by == "asterisk"
-        row = last_row(stack.bot)
-    assert [detail for _, kind, detail in row["timeline"] if kind == "transfer"] == [
-        *("desk: briefing", "desk: declined", "desk: briefing", "desk: connected"),
-    ]
-    assert used(row) == [
-        ("attended_transfer", "they do not take the call"),
-        ("decline_caller", ""),
-        ("attended_transfer", ""),
-        ("accept_caller", ""),
-    ]
-    assert (row["outcome"], row["ended_by"]) == ("connected", "destination")
-
-
-@pytest.mark.parametrize("how", ["answered", "busy"])
-def test_put_through(stack: Stack, how: str) -> None:
-    with Phone(stack.asterisk) as phone, Phone(stack.asterisk, "201") as desk:
-        caller = Speaker(stack, phone)
-        caller.dial()
-        caller.asks("Put me through to a person.", "transfer_call")
-        desk.wait_incoming(15)
-        if how == "busy":
-            desk.hangup()
-        else:
-            desk.accept()
-            desk.wait_event("CALL_ESTABLISHED", 5)
-            before = time.monotonic()
-            phone.say("Hello, can you hear me?", wait=False)
-            desk.wait_heard(5, after=before)
-            desk.hangup()
-        assert phone.wait_closed(10).ended_by == "asterisk"
-        row = last_row(stack.bot)
-    assert used(row) == [("transfer_call", "")]
-    assert (row["outcome"], row["ended_by"], row["reason"]) == ("continue", "agent", "transferred to desk")
-    assert agent_said(row)[-1] == "I am connecting you."
-
-
-def test_called_by_the_bot(stack: Stack) -> None:
+def test_called_by_the_bot(stack: Shop) -> None:
     with Phone(stack.asterisk, "201", auto_answer=True) as phone:
         call_id = place(stack.bot, "PJSIP/201")
         phone.wait_event("CALL_ESTABLISHED", 15)

@@ -1,0 +1,285 @@
+"""Transfers because the caller asked for one aloud, blind and attended, with every ending."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from bot.asterisk_config import dialled
+from bot.call.consult import DECIDE_WITHIN_S
+from bot.config.settings import DIAL_CONTEXT, Settings
+from tests.e2e.asterisk import Asterisk, wait_for
+from tests.e2e.bot import Bot
+from tests.e2e.phone import Phone
+from tests.e2e.proxy import Declining, Relay
+from tests.e2e.speaking import Speaker, Stack, agent_said, last_row, listening, nothing_left, used, voices
+
+pytestmark = [pytest.mark.asterisk, pytest.mark.speech, pytest.mark.timeout(240)]
+
+DESTINATIONS = {
+    "desk": {"dial": "PJSIP/201", "ring_timeout": 6, "description": "the workshop"},
+    "repairs": {"context": "repairs", "exten": "1", "description": "the repair line"},
+}
+# The operator's own plan for who is not reached: a word, and goodbye.
+DIALPLAN = f"""
+[phones]
+exten => 110,1,Set(CALLERID(name)=Ada)
+ same => n,Set(BRANCH=harbour)
+ same => n,Stasis(voicebot)
+
+[repairs]
+exten => 1,1,Log(NOTICE,to=${{VOICEBOT_TRANSFER}} about=${{VOICEBOT_SUMMARY}} branch=${{BRANCH}})
+ same => n,Dial(PJSIP/201,4)
+ same => n,Log(NOTICE,then=${{DIALSTATUS}})
+ same => n,Playback(tt-weasels)
+ same => n,Hangup()
+
+{dialled(Settings.model_validate({"destinations": DESTINATIONS}), f"[{DIAL_CONTEXT}]")}
+"""
+ASK, PUT_THROUGH = "Please ask the workshop.", "Put me through to a person."
+REPAIRS = "Connect me to the repair line."
+YES, NO = "Yes, please put her through.", "No, I have no time."
+GOODBYE = "Thank you, and goodbye."
+SORRY = "The workshop has no time."
+#: Of the caller's hang-up to the destination's phone.
+AT_ONCE_S = 0.5
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    agent = {
+        "greeting": "Hello, how can I help you?",
+        "tools": ["hangup_call", "transfer_call", "attended_transfer"],
+    }
+    with (
+        Asterisk(phones=["phone", "201"], dialplan=DIALPLAN) as asterisk,
+        listening() as model,
+        Bot(asterisk, model.url, agents={"default": agent}, destinations=DESTINATIONS) as bot,
+    ):
+        yield Stack(asterisk, model, bot, voices((ASK, PUT_THROUGH, REPAIRS, YES, NO, GOODBYE)))
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(stack: Stack) -> Iterator[None]:
+    with nothing_left(stack):
+        yield
+
+
+def hear_each_other(caller: Phone, desk: Phone) -> None:
+    for speaker, listener in ((caller, desk), (desk, caller)):
+        time.sleep(0.7)  # whatever was on its way has come
+        before = time.monotonic()
+        speaker.say("Hello, can you hear me?", wait=False)
+        listener.wait_heard(5, after=before)
+        speaker.quiet()
+
+
+def outcomes(row: dict[str, Any]) -> list[str]:
+    return [detail for _, kind, detail in row["timeline"] if kind == "transfer"]
+
+
+def said_since(stack: Stack, turns: int) -> list[str]:
+    """What the agent has said after so many turns."""
+    return [line["transcript"] for line in stack.bot.logged("agent_said")[turns:]]
+
+
+def logged(asterisk: Asterisk, words: str) -> None:
+    wait_for(f"{words!r} in Asterisk's log", lambda: words in asterisk.log_tail(400), 10)
+
+
+# ---------------------------------------------------------------------- blind
+
+
+def put_through_ends(stack: Stack, phone: Phone, destination: str) -> None:
+    """For the bot the call is over once the caller is on his way, whatever comes of it."""
+    assert phone.wait_closed(15).ended_by in ("asterisk", "phone")
+    row = last_row(stack.bot)
+    assert used(row) == [("transfer_call", "")]
+    assert (row["outcome"], row["ended_by"]) == ("continue", "agent")
+    assert row["reason"] == f"transferred to {destination}"
+    assert agent_said(row)[-1] == "I am connecting you."
+
+
+@pytest.mark.parametrize("leaves", ["caller", "destination"])
+def test_put_through(stack: Stack, leaves: str) -> None:
+    with Phone(stack.asterisk) as phone, Phone(stack.asterisk, "201") as desk:
+        caller = Speaker(stack, phone)
+        caller.dial()
+        caller.asks(PUT_THROUGH, "transfer_call")
+        desk.wait_incoming(15)
+        desk.accept()
+        desk.wait_event("CALL_ESTABLISHED", 5)
+        hear_each_other(phone, desk)
+        first, second = (phone, desk) if leaves == "caller" else (desk, phone)
+        first.hangup()
+        assert second.wait_closed(10).ended_by == "asterisk"
+        put_through_ends(stack, phone, "desk")
+
+
+@pytest.mark.parametrize("how", ["busy", "declined", "unanswered", "unreachable"])
+def test_put_through_to_nobody(stack: Stack, how: str) -> None:
+    """The generated line hangs up with the reason of the phone."""
+    with Phone(stack.asterisk) as phone:
+        caller = Speaker(stack, phone)
+        caller.dial()
+        if how == "unreachable":
+            caller.asks(PUT_THROUGH, "transfer_call")
+        else:
+            with Phone(stack.asterisk, "201", relay=Declining if how == "declined" else Relay) as desk:
+                caller.asks(PUT_THROUGH, "transfer_call")
+                desk.wait_incoming(15)
+                if how != "unanswered":  # 486, or 603
+                    desk.hangup()
+                desk.wait_closed(10)
+        put_through_ends(stack, phone, "desk")
+
+
+def test_the_caller_leaves_while_it_rings(stack: Stack) -> None:
+    with Phone(stack.asterisk) as phone, Phone(stack.asterisk, "201") as desk:
+        caller = Speaker(stack, phone)
+        caller.dial()
+        caller.asks(PUT_THROUGH, "transfer_call")
+        desk.wait_incoming(15)
+        phone.hangup()
+        desk.wait_closed(5)
+        put_through_ends(stack, phone, "desk")
+
+
+@pytest.mark.parametrize(("how", "status"), [("answered", ""), ("busy", "BUSY"), ("unanswered", "NOANSWER")])
+def test_put_through_into_the_dialplan(stack: Stack, how: str, status: str) -> None:
+    """Which has the caller's variables and a summary, and goes on as the operator wrote it."""
+    with Phone(stack.asterisk) as phone, Phone(stack.asterisk, "201") as desk:
+        caller = Speaker(stack, phone)
+        caller.dial()
+        caller.asks(REPAIRS, "transfer_call")
+        desk.wait_incoming(15)
+        logged(stack.asterisk, "to=repairs about=Ada has a broken wheel. branch=harbour")
+        if how == "answered":
+            desk.accept()
+            desk.wait_event("CALL_ESTABLISHED", 5)
+            hear_each_other(phone, desk)
+            desk.hangup()
+        else:
+            if how == "busy":
+                desk.hangup()
+            logged(stack.asterisk, f"then={status}")
+        put_through_ends(stack, phone, "repairs")
+
+
+# ---------------------------------------------------------------------- attended
+
+
+def ask_the_workshop(caller: Speaker) -> None:
+    caller.dial()
+    caller.asks(ASK, "attended_transfer")
+
+
+def hear_the_summary(desk: Phone, *, after: int = 0) -> None:
+    desk.wait_event("CALL_INCOMING", 15, after=after)
+    desk.accept()
+    desk.wait_heard(15, after=time.monotonic())
+
+
+@pytest.mark.parametrize("leaves", ["caller", "destination"])
+def test_the_workshop_says_no_and_then_yes(stack: Stack, leaves: str) -> None:
+    with Phone(stack.asterisk) as phone, Phone(stack.asterisk, "201") as desk:
+        caller, workshop = Speaker(stack, phone), Speaker(stack, desk)
+        caller.dial()
+        for answer, tool in ((NO, "decline_caller"), (YES, "accept_caller")):
+            events = len(desk.events)
+            caller.asks(ASK, "attended_transfer")
+            hear_the_summary(desk, after=events)
+            workshop.asks(answer, tool, pause_s=1.5)
+            if tool == "decline_caller":
+                desk.wait_closed(10)
+                caller.hears(SORRY)
+        stack.bot.wait_logged("connected")
+        hear_each_other(phone, desk)
+        first, second = (phone, desk) if leaves == "caller" else (desk, phone)
+        first.hangup()
+        assert second.wait_closed(5).ended_by == "asterisk"
+        row = last_row(stack.bot)
+    assert outcomes(row) == ["desk: briefing", "desk: declined", "desk: briefing", "desk: connected"]
+    assert used(row) == [
+        ("attended_transfer", "they do not take the call"),
+        ("decline_caller", ""),
+        ("attended_transfer", ""),
+        ("accept_caller", ""),
+    ]
+    assert (row["outcome"], row["ended_by"]) == ("connected", leaves)
+
+
+def test_the_workshop_takes_the_call_by_key(stack: Stack) -> None:
+    with Phone(stack.asterisk) as phone, Phone(stack.asterisk, "201") as desk:
+        ask_the_workshop(Speaker(stack, phone))
+        hear_the_summary(desk)
+        desk.dtmf("1")
+        hear_each_other(phone, desk)
+        desk.hangup()
+        assert phone.wait_closed(5).ended_by == "asterisk"
+        row = last_row(stack.bot)
+    assert outcomes(row) == ["desk: briefing", "desk: connected"]
+    assert used(row) == [("attended_transfer", "")]
+
+
+@pytest.mark.parametrize(
+    ("how", "outcome"),
+    [
+        ("a key", "declined"),
+        ("603", "declined"),
+        ("486", "engaged"),
+        ("rings in vain", "unanswered"),
+        ("not registered", "unreachable"),
+        ("hangs up", "left"),
+        ("says nothing", "undecided"),
+    ],
+)
+def test_the_caller_is_taken_back(stack: Stack, how: str, outcome: str) -> None:
+    """And goes on talking with the agent."""
+    told = len(stack.bot.logged("agent_said"))
+    with Phone(stack.asterisk) as phone:
+        caller = Speaker(stack, phone)
+        if how == "not registered":
+            ask_the_workshop(caller)
+        else:
+            with Phone(stack.asterisk, "201", relay=Declining if how == "603" else Relay) as desk:
+                ask_the_workshop(caller)
+                desk.wait_incoming(15)
+                if how in ("603", "486"):
+                    desk.hangup()
+                elif how != "rings in vain":
+                    hear_the_summary(desk)
+                    if how != "says nothing":
+                        desk.dtmf("2") if how == "a key" else desk.hangup()
+                desk.wait_closed(DECIDE_WITHIN_S + 5 if how == "says nothing" else 10)
+        wait_for("the agent to tell the caller", lambda: SORRY in said_since(stack, told), 20)
+        caller.asks(GOODBYE, "hangup_call")
+        assert phone.wait_closed(15).ended_by == "asterisk"
+        row = last_row(stack.bot)
+    assert outcomes(row)[-1] == f"desk: {outcome}"
+    assert [name for name, _ in used(row)] == ["attended_transfer", "hangup_call"]
+    assert row["tools"][0]["error"]
+    assert (row["outcome"], row["ended_by"]) == ("hangup", "agent")
+
+
+@pytest.mark.parametrize("when", ["it rings", "the summary is spoken"])
+def test_the_caller_leaves(stack: Stack, when: str) -> None:
+    """The destination stops ringing at once."""
+    with Phone(stack.asterisk) as phone, Phone(stack.asterisk, "201") as desk:
+        ask_the_workshop(Speaker(stack, phone))
+        if when == "it rings":
+            desk.wait_incoming(15)
+        else:
+            hear_the_summary(desk)
+        phone.hangup()
+        trace, left = desk.wait_closed(5), phone.wait_closed(5).ended
+        assert trace.ended is not None
+        assert left is not None
+        print(f"\n{when}: the destination's phone was told {1000 * (trace.ended - left):.0f} ms later")
+        row = last_row(stack.bot)
+    assert trace.ended_by == "asterisk"
+    assert trace.ended - left <= AT_ONCE_S
+    assert (row["outcome"], row["ended_by"], row["reason"]) == ("hangup", "caller", "caller hung up")
