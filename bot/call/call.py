@@ -8,7 +8,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.ari import AriClient
@@ -70,6 +70,7 @@ class House:
     ports: PortPool
     recorders: Recorders | None
     mailbox: Mailbox
+    estimating: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Call:
@@ -251,11 +252,13 @@ class Call:
             await asyncio.sleep(STATISTICS_EVERY_S)
 
     async def _watch_delay(self, echo: EchoCanceller) -> None:
-        """A long way shows in the delay estimate, which takes milliseconds: in a thread, off the tick."""
+        """A long way shows in the delay estimate, which takes a millisecond: in a thread, off the tick, and
+        one call at a time, since many threads would take the core from the clock."""
         while True:
             await asyncio.sleep(DELAY_EVERY_S)
             if echo.delays.due:
-                samples = await self._loop.run_in_executor(None, echo.delays.estimate)
+                async with self._house.estimating:
+                    samples = await self._loop.run_in_executor(None, echo.delays.estimate)
                 if samples is not None:
                     echo.set_delay(samples)
 

@@ -133,7 +133,7 @@ class EchoCanceller:
         ):
             self._start_anew()
         else:
-            self.delays.settled = True
+            self.delays.settle()
         self._echo_at = samples
 
     def _knows(self, place: int) -> bool:
@@ -208,7 +208,7 @@ class EchoCanceller:
         self._detector.forget()
         self._watch.clear()
         self._unstopped = self._echoless = 0
-        self.delays.settled = False
+        self.delays.look_anew()
         self.resets += 1
 
 
