@@ -12,6 +12,8 @@ SAMPLE_RATE = 8000
 ENGINE_WEIGHT, ENERGY_WEIGHT, AGREEMENT_WEIGHT = 0.4, 0.4, 0.2
 LOUD = 3.0
 """A frame this many times over the energy threshold counts in full."""
+FAINT = 0.25
+"""So much of the threshold is enough where the echo canceller's detector hears the caller as well."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,11 @@ class Engine(Protocol):
 
 
 class Vad:
-    """Decides frame by frame; frames are 20 ms of PCM16 at 8 kHz (320 bytes)."""
+    """Decides frame by frame; frames are 20 ms of PCM16 at 8 kHz (320 bytes). ``faint``: there was a voice in
+    the last one, loud enough for somebody who knows from elsewhere that the caller speaks."""
 
     def __init__(self, params: VadParams) -> None:
+        self.faint = False
         self._params = params
         self._engine: Engine = (
             Silero() if params.engine == "silero" else webrtcvad.Vad(params.webrtc_aggressiveness)
@@ -41,10 +45,12 @@ class Vad:
 
     def process(self, frame: bytes) -> bool:
         """Whether a voice is heard. Frames come in order: the engine adapts to what it hears."""
-        voiced = self._engine.is_speech(frame, SAMPLE_RATE)
+        voiced = self.faint = self._engine.is_speech(frame, SAMPLE_RATE)
         if not self._params.enhanced_enabled:
             return voiced
-        return self.confidence(voiced, rms(frame)) >= self._params.confidence_threshold
+        energy = rms(frame)
+        self.faint = voiced and energy >= FAINT * self._params.energy_threshold
+        return self.confidence(voiced, energy) >= self._params.confidence_threshold
 
     def confidence(self, voiced: bool, energy: float) -> float:
         """0–1: what the engine says, how loud it is, and whether both speak for a voice."""

@@ -2,9 +2,9 @@
 
 PURE. One decision a frame of 20 ms; times count from the first frame that was heard. Two ears report on each:
 whether the caller makes himself *heard* over the agent (the echo canceller's detector, which hears a cough as
-well), and whether it is *voiced* (the VAD). The first is enough for a suspect. A suspect costs little, since
-the agent goes on where he paused; so it comes early, and the decision can wait for words: a commit needs
-both ears, for most of ``commit_ms``, and forgives the pause after «Wait, …».
+well), and whether it is *voiced* (the VAD, and vowels). The first is enough for a suspect. A suspect costs
+little, since the agent goes on where he paused; so it comes early, and the decision can wait for words: a
+commit needs both ears, for most of ``commit_ms``, and forgives the pause after «Wait, …».
 """
 
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ FAINT_MS = 240
 QUIET_MS = 400
 #: A noise that begins goes on without a pause. A suspect who has not spoken for most of so long is none.
 NOISE_MS = 1000
-#: Of ``commit_ms``, how much must be heard and voiced. «Mm-hm» and «okay» are over by then.
-TALK_SHARE = 0.8
+#: Of ``commit_ms``, how much must be heard and voiced.
+TALK_SHARE = 0.7
 #: Of what was heard, how much must be voiced. A cough is not.
 VOICED_SHARE = 0.5
 #: And less than this of it was a noise, not even «mm-hm».
@@ -31,7 +31,7 @@ NOISE_SHARE = 0.34
 @dataclass(frozen=True, slots=True)
 class BargeInParams:
     suspect_ms: int = 60
-    commit_ms: int = 500
+    commit_ms: int = 600
 
 
 class BargeIn:

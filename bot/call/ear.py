@@ -6,6 +6,7 @@ The live uplink and the replay of a recording (``bot.tune``) hear with the same 
 from typing import NamedTuple, Protocol
 
 from bot.audio.echo import Residual
+from bot.audio.pitch import pitched
 from bot.audio.vad import Vad, VadParams
 from bot.call.barge_in import BargeIn, BargeInParams
 from bot.call.turns import Input
@@ -19,6 +20,9 @@ SHY_DB, SHY_FRAMES = 6.0, 500
 """After a suspect that was a noise so much more is asked for, which fades over 10 s: the noise may go on."""
 DETECTOR_FRAMES = 3
 """The detector judges by so many frames. After the canceller's sleep the first of them are old."""
+VOWEL_FRAMES = 10
+"""So long after a vowel a voice has another, and a cough has none, which any voice detector takes for one."""
+FRAME_BYTES = 320
 BEFORE_MS = 40
 """What it has heard of the caller before the frame in which it is sure."""
 
@@ -48,6 +52,8 @@ class Ear:
         self._echo = echo
         self._awake = 0  # frames since the canceller slept
         self._shy = 0  # frames for which more is asked for
+        self._vowel = 0  # frames until the last one is forgotten
+        self._before = bytes(FRAME_BYTES)
         self._vad = Vad(vad)
         self._barge_in = BargeIn(barge_in)
 
@@ -70,12 +76,13 @@ class Ear:
         self._barge_in.suspect()
 
     def process(self, frame: bytes) -> Heard:
-        """Over an echo the canceller's detector says whether the caller is heard; while there is none, he is
-        when the VAD hears a voice, louder than the line's noise."""
+        """Over an echo the canceller's detector says whether the caller is heard, at whatever level; while
+        there is none, he is when the VAD hears a voice, louder than the line's noise."""
         asleep, score = True, 0.0
         if self._echo is not None:
             frame, _, score = self._echo.process(frame)
             asleep = self._echo.asleep
+        before, self._before = self._before, frame
         self._awake = 0 if asleep else self._awake + 1
         voiced = self._vad.process(frame)
         self._shy = max(0, self._shy - 1)
@@ -84,10 +91,11 @@ class Ear:
         asked = ONGOING_DB if self._barge_in.suspected else SUSPECT_DB
         loud = self._echo is None or score > asked + SHY_DB * self._shy / SHY_FRAMES
         if asleep:
-            heard, since_ms = loud and voiced, 0
-        else:
-            heard, since_ms = loud and self._awake >= DETECTOR_FRAMES, BEFORE_MS
-        decided = self._barge_in.frame(heard, voiced, since_ms=since_ms)
+            heard, voice, since_ms = loud and voiced, voiced, 0
+        else:  # the detector has judged how loud he is
+            heard, voice, since_ms = loud and self._awake >= DETECTOR_FRAMES, self._vad.faint, BEFORE_MS
+        self._vowel = VOWEL_FRAMES if heard and pitched(before + frame) else max(0, self._vowel - 1)
+        decided = self._barge_in.frame(heard, voice and self._vowel > 0, since_ms=since_ms)
         if decided is Input.QUIET and self._barge_in.noise:
             self._shy = SHY_FRAMES
         return Heard(frame, voiced, decided)

@@ -121,7 +121,7 @@ class BargeIn(Model):
 
     enabled: bool = True
     suspect_ms: Milliseconds = 60
-    commit_ms: Milliseconds = 500
+    commit_ms: Milliseconds = 600
     protect_greeting: bool = False
 
     @model_validator(mode="before")

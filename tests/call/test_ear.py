@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from bench.echo_noise import begins
+from bench.echo_rooms import cough
 from bot.audio.echo import Residual
 from bot.audio.vad import VadParams
 from bot.call.barge_in import BargeInParams
@@ -67,3 +68,24 @@ def test_a_noise_that_begins_stops_the_agent_for_a_moment_at_most(kind: str, rms
     silence = begins(np.random.default_rng(4), agent, kind, rms)
     assert silence.paused < 0.25
     assert silence.commits <= 1
+
+
+def decided(pcm: list[bytes]) -> set[Input | None]:
+    """On what the canceller's detector hears from the first frame on."""
+    ear = Ear(VadParams(), BargeInParams(), Scores(*[15.0] * len(pcm)))
+    ear.listen_over_agent(True)
+    return {ear.process(frame).decided for frame in pcm}
+
+
+def test_a_quiet_caller_whom_the_detector_hears_interrupts() -> None:
+    """He has half the energy that the voice detector alone asks for."""
+    voice = babble(np.random.default_rng(1), 3, 140)
+    assert Input.COMMIT in decided(frames(100 * voice))
+    assert Input.COMMIT not in decided(frames(20 * voice)), "somebody in the next room"
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_cough_does_not(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    coughing = np.concatenate([cough(rng), cough(rng), cough(rng)]) * AGENT_RMS / 4
+    assert decided(frames(coughing)) & {Input.SPEECH, Input.COMMIT} == {Input.SPEECH}
