@@ -4,14 +4,13 @@
 The echo is made of the very packets that the phone was given, on its leg of a real call.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.echo_rooms import Line, cough
+from bench.echo_rooms import Line, Signal, cough
 from bench.voice.agent import silent
 from bench.voice.row import Measure, Row, tell
 from bench.voice.rows_turns import (
@@ -27,7 +26,7 @@ from bench.voice.rows_turns import (
     silence_ms,
     spoken_over,
 )
-from bench.voice.speech import MODEL_HZ
+from bench.voice.speech import LEVEL_RMS, MODEL_HZ, corpus
 from bench.voice.stage import FRAME_S, SILENCE, WIDTH, Plan, Stage, Taken
 from bench.voice.talk import Try, caller_lines, speeches, talking
 from bench.voice.words import FEW_LEADS_S, Heard, figures, hearings, together
@@ -56,6 +55,9 @@ ALIKE = 0.3
 """How much like itself a sentence is over what the canceller leaves of a loud echo."""
 TALKING_S = (5.0, 5.5)
 """From one sentence to the next, where none is answered."""
+INTERRUPTING_S = (7.0, 8.0)
+"""And where each stops the agent."""
+SENTENCES, VOICES = 20, 3
 MINUTES = 10.0
 QUICK_MINUTES = 0.5
 
@@ -111,25 +113,18 @@ def silent_rows(quick: bool) -> list[Row]:
 def interruption_rows(quick: bool) -> list[Row]:
     """50 interruptions over each echo, and a few to spare."""
     rows, outcomes = [], []
-    for over in interrupted(quick):
+    for name, line in lines(quick):
+        over = held(name, planned(line, 1 if quick else 11), quick)
         found = outcomes_of(over.taken, over.tries)
         outcomes += found
         rows.append(told(f"real barge-in over echo {over.name}", found))
     return [bounded("real barge-in over echo A and B", outcomes, quick=quick), *rows]
 
 
-@lru_cache
-def interrupted(quick: bool) -> list[Calls]:
-    """The callers interrupt."""
-    return [held(name, line, quick) for name, line in lines(quick)]
-
-
-def held(
-    name: str, line: Line, quick: bool, every_s: tuple[float, float] = (6.5, 7.5), **blocks: Any
-) -> Calls:
+def held(name: str, planned: tuple[list[Plan], list[list[Try]]], quick: bool, **blocks: Any) -> Calls:
     """Five callers over one echo; keywords configure the bot."""
     voices = [speeches(voice) for voice in range(1 if quick else 3)]
-    plans, tries = planned(line, 1 if quick else 11, every_s)
+    plans, tries = planned
     with Stage(**blocks) as stage:
         return Calls(
             name, stage.calls(talking(voices, after_cut_s=AFTER_CUT_S, gap_s=NO_GAP_S), plans), tries
@@ -137,10 +132,13 @@ def held(
 
 
 def planned(
-    line: Line, count: int, every_s: tuple[float, float] = (6.5, 7.5)
+    line: Line,
+    count: int,
+    says: Callable[[int], list[tuple[str, Signal]]] = lambda number: caller_lines(number, number),
+    every_s: tuple[float, float] = (6.5, 7.5),
 ) -> tuple[list[Plan], list[list[Try]]]:
     """The same callers and sentences on whatever line."""
-    both = [plan_tries(n, caller_lines(n, n), count, line=line, every_s=every_s) for n in range(WIDTH)]
+    both = [plan_tries(n, says(n), count, line=line, every_s=every_s) for n in range(WIDTH)]
     return [plan for plan, _ in both], [tries for _, tries in both]
 
 
@@ -250,27 +248,39 @@ def bounded(what: str, outcomes: Sequence[Outcome], *, quick: bool) -> Row:
 # ---------------------------------------------------------------------- words
 
 
+def sentences(number: int) -> list[tuple[str, Signal]]:
+    """Call ``number``'s share of the sentences that the other rows of words are measured with."""
+    return [(one.words, one.phone / LEVEL_RMS) for one in corpus(SENTENCES, VOICES)[number::WIDTH]]
+
+
 def words_rows(quick: bool) -> list[Row]:
-    """The caller talks over the agent's echo to the end of his sentence, because nobody can interrupt this
-    agent; the packets of the calls then go once more through the bot's uplink, with its gate open. The ears
-    take the machine, so they come last.
+    """The same callers alone; talking over the agent's echo to the end of the sentence, because nobody can
+    interrupt this agent; and interrupting him. The ears take the machine, so they come last.
+
+    What was said over the agent goes once more through the bot's uplink, with its gate open.
     """
-    over = [held(n, line, quick, TALKING_S, barge_in={"enabled": False}) for n, line in lines(quick)]
-    plans, tries = planned(QUIET_LINE, 1 if quick else 11, TALKING_S)
-    with Stage() as stage:
-        lone = Calls("none", stage.calls(silent, plans), tries)
-    alone = ears(lone, quick)
+    count = 1 if quick else SENTENCES * VOICES // WIDTH
     points = QUICK_WORDS_POINTS if quick else WORDS_POINTS
-    rows = []
-    for calls in over:
-        heard = ears(calls, quick)
-        what = f"words wrong of a caller who talks on over echo {calls.name}, against the same caller alone"
-        kept = heard.percent - alone.percent < points
-        rows.append(Row(what, figures(heard, alone), f"< +{points:g} points", kept))
-    for calls in [] if quick else interrupted(quick):
-        what = f"words wrong of a caller who interrupts over echo {calls.name}, as the model got them"
-        rows.append(Row(what, figures(ears(calls, quick, live=True), alone), "", None))
-    return rows
+
+    def calls(name: str, line: Line, every_s: tuple[float, float], **blocks: Any) -> Calls:
+        return held(name, planned(line, count, sentences, every_s), quick, **blocks)
+
+    over = [calls(name, line, TALKING_S, barge_in={"enabled": False}) for name, line in lines(quick)]
+    live = [] if quick else [calls(name, line, INTERRUPTING_S) for name, line in lines(quick)]
+    plans, tries = planned(QUIET_LINE, count, sentences, TALKING_S)
+    with Stage() as stage:
+        alone = ears(Calls("none", stage.calls(silent, plans), tries), quick)
+    heard = [("talks on", one.name, ears(one, quick)) for one in over]
+    heard += [("interrupts", one.name, ears(one, quick, live=True)) for one in live]
+    return [
+        Row(
+            f"words wrong of a caller who {does} over echo {name}, against the same caller alone",
+            figures(one, alone),
+            f"< +{points:g} points",
+            one.percent - alone.percent < points,
+        )
+        for does, name, one in heard
+    ]
 
 
 def ears(calls: Calls, quick: bool, *, live: bool = False) -> Heard:
