@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from bot.audio.pitch import pitched
 
 TIME = np.arange(320) / 8000
 
 
-def pcm(samples: np.ndarray) -> bytes:
+def pcm(samples: NDArray[np.float64]) -> bytes:
     return np.rint(samples).astype("<i2").tobytes()
 
 
