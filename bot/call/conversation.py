@@ -30,6 +30,8 @@ log = get_logger("call")
 FASTEST_MS_PER_CHARACTER = 30
 #: So long nobody has spoken when something is mentioned in between.
 PAUSE_S = 1.0
+#: What counts in seconds is looked at every so many ticks.
+LEISURE_TICKS = 5
 ASK_IDLE = "The caller has been silent for a while. Ask in one short sentence whether they are still there."
 GOODBYE_IDLE = "The caller does not answer any more. Say goodbye in one short sentence."
 #: Before it says that the time is up, the agent may finish its sentence for so long.
@@ -138,6 +140,7 @@ class Conversation:
         self.caller_speaking = False
         self._sent_frame: bytes | None = None  # the agent's voice in the last packet, if any
         self._sent_early = False
+        self._ticks = 0
 
     @property
     def stopwatch(self) -> Stopwatch:
@@ -217,22 +220,28 @@ class Conversation:
             self._agent_turn(self._clock(), audible)
         if audible:
             self._agent_left = now
-        self._functions.tick(now)
         if self._downlink.playout.idle and self.turns.state in AWAITING_DRAIN:
             self._give(Input.DRAINED)
         if self._leave_by < float("inf") and (self.turns.state is State.IDLE or now >= self._leave_by):
             self._leave_by = float("inf")
             self._give(Input.LEAVE)
-        self.keys.tick(now, agent_audible=self._agent_audible)
-        self.answering.tick(now)
         self._waits.check()
-        self._quiet(now)
         if now >= self._tail_over:
             self._give(Input.TAIL_OVER)
         if now >= self._deadline:
             self._deadline = float("inf")
             log.warning("farewell_deadline")
             self._give(Input.DEADLINE)
+        self._ticks += 1
+        if self._ticks % LEISURE_TICKS == 0:
+            self._at_leisure(now)
+
+    def _at_leisure(self, now: float) -> None:
+        """What counts in seconds."""
+        self._functions.tick(now)
+        self.keys.tick(now, agent_audible=self._agent_audible)
+        self.answering.tick(now)
+        self._quiet(now)
 
     def _send_frame(self) -> None:
         packet, self._sent_frame = self._downlink.tick()
