@@ -285,7 +285,16 @@ class Call:
         if talk.conversation is None:
             self._end(MODEL_LOST)
         elif talk.conversation is self.conversation:
-            talk.conversation.model_lost(MODEL_LOST)
+            await self._lost(talk.conversation)
+
+    async def _lost(self, conversation: Conversation) -> None:
+        """The model of whoever has the line is gone."""
+        if await self.desk.go_on():
+            return
+        if conversation is self.conversation:
+            conversation.model_lost(MODEL_LOST)
+        else:  # nobody has the line
+            self._end(self._wish or MODEL_LOST)
 
     def prepare(
         self,
@@ -341,17 +350,19 @@ class Call:
         talk.take_line()
         self._house.pacer.add(self.conversation)
         if talk.lost:
-            self.conversation.model_lost(MODEL_LOST)
+            self._spawn(self._lost(self.conversation))
         elif self._wish is not None and talk is self.talk:
             self.conversation.leave(self._wish)
 
     def step_aside(self, reason: str) -> bool:
-        """Have the agent end what it is saying and give up the line; ``aside`` waits for that. False when it
-        is leaving already."""
+        """Have the agent end what it is saying, or what came of it before its model was lost, and give up the
+        line; ``aside`` waits for that. False when it is leaving already."""
         if self.conversation is None or self.conversation.leaving:
             return False
         self._aside = self._loop.create_future()
         self.conversation.leave(Departure("aside", "agent", reason))
+        if self.talk is not None and self.talk.lost:
+            self.conversation.model_lost(MODEL_LOST)
         return True
 
     async def aside(self) -> None:

@@ -3,6 +3,7 @@
 Each method is awaited by the tool that asks, and says in words what prevented it, or nothing.
 """
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from bot.call.consult import Consultation
@@ -25,6 +26,9 @@ BEGIN = 'Begin with these words, and ask for nothing that is known already: "{gr
 #: So long the words that the caller said last are waited for.
 TRANSCRIPT_WITHIN_S = 1.0
 GO_ON = "Say who you are, in a few words, and go on from there."
+#: A model that is lost is asked for again, for so long, but not when that was so a moment ago.
+AGAIN_WITHIN_S, AGAIN_AFTER_S = 5.0, 60.0
+BACK_AGAIN = 'Say in the language of the call: "I am sorry, I was gone for a moment. Where were we?"'
 
 
 class Desk:
@@ -34,6 +38,7 @@ class Desk:
         self.consultation: Consultation | None = None  # the last one, until the caller is back
         self._call = call
         self._consultations = 0
+        self._back_at = -AGAIN_AFTER_S  # when the model was last lost and had again
 
     async def consult(self, destination: str, summary: str) -> str:
         place = self._call.phone(destination)
@@ -87,6 +92,30 @@ class Desk:
         log.info("handed_off", agent=agent)
         await old.close()
         return ""
+
+    async def go_on(self) -> bool:
+        """The caller's agent, whose model is lost, on a new session that knows what was said. What the lost
+        one has said is heard to its end meanwhile. False when the call cannot go on."""
+        call, lost = self._call, self._call.talk
+        if lost is None or not lost.lost or lost.conversation is not call.conversation:
+            return False
+        if call.now() < self._back_at + AGAIN_AFTER_S or not call.step_aside("the model was lost"):
+            return False
+        new = None
+        try:
+            async with asyncio.timeout(AGAIN_WITHIN_S):
+                new = await call.connect(lost.brief, call.journal.dialogue())
+        except (ModelError, TimeoutError) as error:
+            log.error("model_not_replaced", error=str(error) or f"not within {AGAIN_WITHIN_S:g} s")
+        await call.aside()
+        if new is None or new.lost:
+            return False
+        call.prepare(new).prompt(BACK_AGAIN)
+        call.talk, self._back_at = new, call.now()
+        call.give_line(new)
+        call.journal.note(call.now(), "model_replaced")
+        log.warning("model_replaced")
+        return True
 
     async def _get_ready(self, agent: str, note: str, old: Talk) -> Talk:
         """The other agent's talk, who knows what was said and has been asked for its first words. Raises
