@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack
 
 from bot.addresses import address_doubts
 from bot.ari import AriClient
-from bot.call.call import House
 from bot.call.controller import Controller
+from bot.call.house import House
 from bot.collector import Collector
 from bot.config.load import Loaded
 from bot.config.profile import uses

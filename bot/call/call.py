@@ -8,46 +8,33 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-from bot.ari import AriClient
 from bot.ari.models import Channel
-from bot.audio.echo import EchoCanceller
 from bot.call.brief import Brief, write_brief
 from bot.call.conversation import Conversation, Script
 from bot.call.desk import Desk
-from bot.call.downlink import Downlink
+from bot.call.house import House
 from bot.call.journal import Journal
 from bot.call.leg import Leg
+from bot.call.line import Line
 from bot.call.outbound import Order
-from bot.call.ports import Departure, Mailbox, Message, Party, Taken
+from bot.call.ports import Departure, Message, Party, Taken
 from bot.call.quality import phone_leg, uplink_mos
-from bot.call.rest import Rest
 from bot.call.talk import Talk
 from bot.call.transfer import Input
-from bot.call.uplink import Uplink
 from bot.config.profile import sanitized
-from bot.config.settings import Destination, Settings
+from bot.config.settings import Destination
 from bot.errors import AriError, ModelError, ProtocolError, ResourceError
 from bot.log import get_logger
-from bot.media.pacer import Pacer
-from bot.media.rtp import Address, PortPool, RtpSocket, open_rtp
-from bot.media.silence import why_silent
-from bot.realtime.client import Endpoint
-from bot.realtime.warm import WarmSessions
-from bot.records.recording import Recorder, Recorders
-from bot.tools.registry import ToolRegistry
 
 log = get_logger("call")
 
-DELAY_EVERY_S = 0.5
 #: RTCP brings figures every 5 s; a caller who hangs up takes them along, so they are asked for meanwhile.
 STATISTICS_FIRST_S = 6.0
 STATISTICS_EVERY_S = 10.0
 RING_MARGIN_S = 0.2
-#: A call that has brought no packet by then is silent for a reason that lies outside.
-SILENT_AFTER_S = 3.0
 WARN_OF_LIMIT = "In about {:g} seconds the call reaches its time limit. Mention it in one short sentence."
 GOODBYE_AT_LIMIT = "The call has reached its time limit. Say so in one short sentence, and say goodbye."
 
@@ -55,22 +42,6 @@ WORD_AT_SHUTDOWN = (
     "You have to leave this call now. Say in the language of the call: "
     '"I am sorry, I have to leave this call now. {}"'
 )
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """What all calls share; built once, in ``app``."""
-
-    settings: Settings
-    ari: AriClient
-    endpoint: Endpoint
-    warm: WarmSessions
-    registry: ToolRegistry
-    pacer: Pacer
-    ports: PortPool
-    recorders: Recorders | None
-    mailbox: Mailbox
-    estimating: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Call:
@@ -93,7 +64,7 @@ class Call:
         self.started_at = time.time()
         self.ended_at = 0.0  # the controller sets it, when all is released
         self.talk: Talk | None = None  # of the agent who has the caller
-        self.conversation: Conversation | None = None  # the one that has the line
+        self.line: Line | None = None
         self.desk = Desk(self)
         self.departure: Departure | None = None
         self.interruption = "fault"  # why ``run`` is cut short, if it is
@@ -106,15 +77,8 @@ class Call:
         self._group: asyncio.TaskGroup | None = None
         self._talks: list[Talk] = []
         self._variables: dict[str, str] = {}
-        self._socket: RtpSocket | None = None
-        self._uplink: Uplink | None = None
-        self._downlink: Downlink | None = None
-        self._rest: Rest | None = None  # has the line while no talk has it
         self._held = False  # the caller has put us on hold
         self._dialled = float("inf")
-        self._recorder: Recorder | None = None
-        self._last_datagram = self._loop.time()
-        self._media_closed = False
         self._aside: asyncio.Future[None] = self._loop.create_future()
         self._wish: Departure | None = None  # how the call is to end, whoever has the line
         self._partner = ""  # the destination that the caller talks to, without us
@@ -212,38 +176,16 @@ class Call:
         return write_brief(house.settings, house.registry, self.channel, self._args, self._variables, agent)
 
     async def _open_media(self, talk: Talk) -> None:
-        brief = talk.brief
-        rtp = self._house.settings.media.rtp
-        self._socket = await open_rtp(self._house.ports, rtp.bind, rtp.source, self._datagram)
-        remote = await self.leg.open_media((rtp.external_host, self._socket.port), rtp.codec)
-        self._socket.announce(remote)
-        if self._house.recorders is not None:
-            self._recorder = self._house.recorders.open(self.id, brief.codec)
-        recorder = self._recorder
-        self._uplink = Uplink(brief.uplink, on_frame=recorder.caller if recorder else None)
-        self._downlink = Downlink(
-            brief.codec, brief.model_codec, brief.sender(), on_frame=recorder.agent if recorder else None
-        )
-        self._rest = Rest(self._uplink, self._downlink, self._socket.send, self._line_failed)
+        self.line = await Line.open(self._house, talk.brief, self.leg, self.id, self._line_failed)
         conversation = self.prepare(talk)
         self.talk = talk
-        if self._uplink.echo is not None:
-            self._spawn(self._watch_delay(self._uplink.echo))
+        if self.line.uplink.echo is not None:
+            self._spawn(self.line.watch_delay(self.line.uplink.echo))
         await self.leg.connect()
         self._spawn(self._watch_phone())
         self.give_line(talk)
         conversation.start_media()
-        self._spawn(self._watch_arrival(self._socket, remote))
-
-    async def _watch_arrival(self, socket: RtpSocket, announced: Address) -> None:
-        await asyncio.sleep(SILENT_AFTER_S)
-        if not socket.heard:
-            await self.leg.ask_statistics()
-            phone_packets = self.leg.rtp_statistics.get("rxcount")
-            rtp = self._house.settings.media.rtp
-            external = rtp.external_host, socket.port
-            cause = why_silent(external, announced, socket.stranger, rtp.ports, phone_packets)
-            log.error("no_audio_from_asterisk", after_s=SILENT_AFTER_S, cause=cause)
+        self._spawn(self.line.watch_arrival(self.leg))
 
     async def _watch_phone(self) -> None:
         await asyncio.sleep(STATISTICS_FIRST_S)
@@ -251,16 +193,10 @@ class Call:
             await self.leg.ask_statistics()
             await asyncio.sleep(STATISTICS_EVERY_S)
 
-    async def _watch_delay(self, echo: EchoCanceller) -> None:
-        """A long way shows in the delay estimate, which takes a millisecond: in a thread, off the tick, and
-        one call at a time, since many threads would take the core from the clock."""
-        while True:
-            await asyncio.sleep(DELAY_EVERY_S)
-            if echo.delays.due:
-                async with self._house.estimating:
-                    samples = await self._loop.run_in_executor(None, echo.delays.estimate)
-                if samples is not None:
-                    echo.set_delay(samples)
+    @property
+    def conversation(self) -> Conversation | None:
+        """The one that has the line."""
+        return self.line.conversation if self.line else None
 
     # ------------------------------------------------------------------ who has the line
 
@@ -304,9 +240,7 @@ class Call:
     ) -> Conversation:
         """The talk's conversation, on the voices' ways of this call; it does not have the line yet. A talk
         with somebody else than the caller has a journal of its own, and its end is not the call's."""
-        assert self._uplink is not None
-        assert self._downlink is not None
-        assert self._socket is not None
+        assert self.line is not None
         brief = talk.brief
         talk.conversation = Conversation(
             Script(
@@ -322,15 +256,15 @@ class Call:
                 key_pause_s=self._house.settings.dtmf.pause,
             ),
             talk.model,
-            self._uplink,
-            self._downlink,
+            self.line.uplink,
+            self.line.downlink,
             brief.tools,
             journal or self.journal,
             self.desk,
             call_id=self.id,
             clock=time.monotonic,  # uvloop's own has whole milliseconds, and stands still within an iteration
             spawn=self._spawn,
-            send_packet=self._socket.send,
+            send_packet=self.line.socket.send,
             send_digits=self.leg.send_digits,
             on_message=self._on_message,
             on_end=on_end or self._left,
@@ -339,20 +273,13 @@ class Call:
 
     def give_line(self, talk: Talk) -> None:
         """``talk`` has the line from here on."""
+        assert self.line is not None
         assert talk.conversation is not None
-        assert self._uplink is not None
-        if self._rest is not None:
-            self._house.pacer.remove(self._rest)
-        self._uplink.retune(talk.brief.uplink.barge_in)
-        self._uplink.held = self._held and talk is self.talk
-        self._last_datagram = self._loop.time()
-        self.conversation = talk.conversation
-        talk.take_line()
-        self._house.pacer.add(self.conversation)
+        self.line.give(talk, held=self._held and talk is self.talk)
         if talk.lost:
-            self._spawn(self._lost(self.conversation))
+            self._spawn(self._lost(talk.conversation))
         elif self._wish is not None and talk is self.talk:
-            self.conversation.leave(self._wish)
+            talk.conversation.leave(self._wish)
 
     def step_aside(self, reason: str) -> bool:
         """Have the agent end what it is saying, or what came of it before its model was lost, and give up the
@@ -372,12 +299,8 @@ class Call:
 
     def rest(self) -> None:
         """No talk has the line for now; its time goes on."""
-        if self.conversation is not None:
-            self._house.pacer.remove(self.conversation)
-            self.conversation = None
-            assert self._rest is not None
-            self._rest.begin()
-            self._house.pacer.add(self._rest)
+        assert self.line is not None
+        self.line.rest()
 
     def _line_failed(self) -> None:
         self._end(Departure("hangup", "bot", "fault"))
@@ -441,13 +364,6 @@ class Call:
                 taken.audio,
             )
         )
-
-    def _datagram(self, data: bytes) -> None:
-        self._last_datagram = self._loop.time()
-        if self.conversation is not None:
-            self.conversation.datagram(data)
-        elif self._rest is not None:
-            self._rest.datagram(data, time.monotonic())
 
     def hold(self, held: bool) -> None:
         """The caller put us on hold, or came back. A destination is heard all the same."""
@@ -524,19 +440,19 @@ class Call:
 
     @property
     def recording(self) -> str:
-        return str(self._recorder.path) if self._recorder else ""
+        return self.line.recording if self.line else ""
 
     def silent_s(self) -> float:
         """Seconds since Asterisk last sent a packet, while it has any to send."""
-        return self._loop.time() - self._last_datagram if self.conversation is not None else 0.0
+        return self.line.silent_s() if self.line else 0.0
 
     def quality(self) -> dict[str, Any]:
         """Counts of both ways of the voice, for the call's record (docs/records.md)."""
-        if self.talk is None or self.talk.conversation is None or self._socket is None:
+        if self.talk is None or self.talk.conversation is None or self.line is None:
             return {}
         talk, phone = self.talk.conversation.quality(), phone_leg(self.leg.rtp_statistics)
         heard = uplink_mos(talk, phone.get("rtt_ms"))
-        return talk | {"rejected": self._socket.rejected, "mos": heard, "phone_leg": phone}
+        return talk | {"rejected": self.line.socket.rejected, "mos": heard, "phone_leg": phone}
 
     def now(self) -> float:
         return self._loop.time()
@@ -551,27 +467,19 @@ class Call:
 
     async def _release(self, departure: Departure) -> None:
         self.journal.note(self._loop.time(), "ended", departure.reason)
-        if self.conversation is not None:
-            self._house.pacer.remove(self.conversation)
-        if self._rest is not None:
-            self._house.pacer.remove(self._rest)
+        if self.line is not None:
+            self.line.leave()
         for task in tuple(self._tasks):
             task.cancel()
         await self.leg.release(departure)
         await self._close_media()
 
     async def _close_media(self) -> None:
-        if self._media_closed:
-            return
-        self._media_closed = True
-        if self._rest is not None:
-            self._house.pacer.remove(self._rest)
-        if self._socket is not None:
-            self._socket.close()
-        for talk in self._talks:
+        if self.line is not None:
+            await self.line.close()
+        talks, self._talks = self._talks, []
+        for talk in talks:
             await talk.close()
-        if self._recorder is not None:
-            await self._recorder.close()
 
 
 async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:

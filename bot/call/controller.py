@@ -12,8 +12,9 @@ import structlog
 
 from bot.ari import events
 from bot.ari.models import Channel
-from bot.call.call import Call, House, refused
+from bot.call.call import Call, refused
 from bot.call.consult import Consultation
+from bot.call.house import House
 from bot.call.outbound import Allowance, Order, dialled, unanswered
 from bot.call.ports import Departure
 from bot.call.transfer import NORMAL

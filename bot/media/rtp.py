@@ -59,14 +59,14 @@ class RtpSocket(asyncio.DatagramProtocol):
         self._source_rule = source
         self._on_datagram = on_datagram
         self._remote: Address | None = None
-        self._announced: Address | None = None
+        self.announced: Address | None = None
         self._latched = False
         self._given_back = False
         self._transport: asyncio.DatagramTransport | None = None
 
     def announce(self, remote: Address) -> None:
         """The address that Asterisk named for its end: where we send, and whom we believe."""
-        self._announced = remote
+        self.announced = remote
         if not self._latched:
             self._remote = remote
 
@@ -95,9 +95,9 @@ class RtpSocket(asyncio.DatagramProtocol):
         if addr != self._remote and (addr := addr[:2]) != self._remote:  # IPv6 has more
             if self._latched or self._source_rule != "first":
                 self.rejected += 1
-                self.stranger = addr if self._announced else None
+                self.stranger = addr if self.announced else None
                 return
-            log.warning("rtp_source_differs", announced=self._announced, taken=addr)
+            log.warning("rtp_source_differs", announced=self.announced, taken=addr)
             self._remote = addr
         self._latched = True
         self._on_datagram(data)

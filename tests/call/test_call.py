@@ -5,7 +5,9 @@ from typing import Any, cast
 
 import pytest
 
-from bot.call.call import Call, House, refused
+from bot.call.call import Call, refused
+from bot.call.house import House
+from bot.call.line import Line
 from bot.call.outbound import Order, dialled
 from bot.call.ports import Departure
 
@@ -16,6 +18,11 @@ SOMEWHERE = Departure("continue", "agent", "transferred to sales", context="dest
 def a_call(order: Order | None = None) -> Call:
     ari = SimpleNamespace(app="a")
     return Call(cast(House, SimpleNamespace(ari=ari)), "1", dialled("c", "", "PJSIP/200"), (), order)
+
+
+def has_it(conversation: SimpleNamespace) -> Line:
+    """A line that it has."""
+    return cast(Line, SimpleNamespace(conversation=conversation))
 
 
 def ending(call: Call) -> Departure:
@@ -93,7 +100,7 @@ async def test_the_warning_of_the_time_limit_is_for_the_caller() -> None:
     call = a_call()
     mentioned: list[str] = []
     call.talk = cast(Any, SimpleNamespace(conversation=SimpleNamespace(mention=mentioned.append)))
-    call.conversation = cast(Any, SimpleNamespace())  # the destination's
+    call.line = has_it(SimpleNamespace())  # the destination's
     call._house = cast(
         Any, SimpleNamespace(settings=SimpleNamespace(calls=SimpleNamespace(warn_before_s=30)))
     )
@@ -106,9 +113,9 @@ async def test_a_hold_is_the_callers_and_waits_for_his_talk() -> None:
     held: list[bool] = []
     callers = SimpleNamespace(hold=held.append)
     call.talk = cast(Any, SimpleNamespace(conversation=callers))
-    call.conversation = cast(Any, SimpleNamespace(hold=lambda on: pytest.fail("not the destination's")))
+    call.line = has_it(SimpleNamespace(hold=lambda on: pytest.fail("not the destination's")))
     call.hold(True)
-    call.conversation = cast(Any, callers)
+    call.line = has_it(callers)
     call.hold(False)
     assert held == [False]
     assert [kind for _, kind, _ in call.journal.timeline] == ["hold"]
