@@ -29,7 +29,11 @@ def test_within_a_millisecond_and_three_seconds(delay_ms: float) -> None:
 def test_none_without_an_echo() -> None:
     rng = np.random.default_rng(2)
     far, voice = babble(rng, 20, 110) * AGENT_RMS, babble(rng, 20, 210) * AGENT_RMS / 4
-    assert {delay for _, delay in estimates(far, voice)} == {None}
+    found = estimates(far, voice)
+    assert {delay for _, delay in found} == {None}
+    times = [at for at, _ in found]
+    assert times[1] - times[0] == pytest.approx(0.5)
+    assert times[-1] - times[-2] == pytest.approx(2.0), "what was looked for in vain is looked for less"
 
 
 def test_none_while_nothing_is_sent() -> None:
