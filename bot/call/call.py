@@ -388,6 +388,11 @@ class Call:
         elif talk is not None:
             talk.digit(digit, duration_ms)
 
+    @property
+    def keys_are_private(self) -> bool:
+        """What the caller types is a card's number."""
+        return self.conversation is not None and self.conversation.keys.private
+
     def gone(self, departure: Departure) -> None:
         """The caller hung up, the channel vanished, or somebody ends the call at once."""
         if self.conversation is not None:

@@ -99,6 +99,8 @@ class Desk:
         call, lost = self._call, self._call.talk
         if lost is None or not lost.lost or lost.conversation is not call.conversation:
             return False
+        if call.keys_are_private:  # the next agent would be told the rest of a card's number
+            return False
         if call.now() < self._back_at + AGAIN_AFTER_S or not call.step_aside("the model was lost"):
             return False
         new = None
