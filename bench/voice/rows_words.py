@@ -56,7 +56,7 @@ class Recorded(NamedTuple):
         return f", recorded {self.tries} times" if self.tries > 1 else ""
 
 
-QUICK, FULL = Plan(2, 1, 1), Plan(40, 3, 6)
+QUICK, FULL = Plan(2, 1, 1), Plan(40, 3, 4)
 
 
 def to_model(

@@ -218,6 +218,7 @@ class Leg:
     async def _make(self, name: str, request: Coroutine[Any, Any, T]) -> T:
         """A request that goes on to its answer even when the call ends meanwhile."""
         task = self._made[name] = asyncio.create_task(request)
+        task.add_done_callback(_seen)
         return await asyncio.shield(task)
 
     async def _let_go(self, departure: Departure) -> None:
@@ -253,3 +254,9 @@ class Leg:
             log.warning("release_failed", error=str(error) or f"no answer within {RELEASE_WITHIN_S:g} s")
             return False
         return True
+
+
+def _seen(task: asyncio.Task[Any]) -> None:
+    """When the call has ended meanwhile nobody else asks what came of it."""
+    if not task.cancelled():
+        task.exception()

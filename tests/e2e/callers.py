@@ -121,7 +121,7 @@ class Callers:
         command = ["setpriv", "--pdeathsig", "KILL", "sipp", f"127.0.0.1:{self.asterisk.sip_port}"]
         command += ["-sf", "scenario.xml", "-s", self.extension, "-i", "127.0.0.1"]
         command += ["-p", str(free_port()), "-m", str(self.calls), "-l", str(self.calls)]
-        command += ["-r", f"{max(1, round(self.per_second))}"]
+        command += ["-r", "1", "-rp", f"{round(1000 / self.per_second)}"]
         command += ["-nostdin", "-trace_stat", "-stf", "stat.csv", "-trace_err", "-error_file", "errors.log"]
         command += ["-trace_logs", "-log_file", "dialog.log"]
         with (self.folder / "screen.log").open("wb") as screen:

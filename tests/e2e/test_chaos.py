@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import random
 import threading
-import urllib.error
 import wave
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +84,12 @@ def hanging_up(asterisk: Asterisk, dice: random.Random) -> Iterator[list[str]]:
 
     def work() -> None:
         while not over.wait(dice.uniform(0.2, 0.8)):
-            people = [c["id"] for c in asterisk.channels() if not c["name"].startswith("UnicastRTP")]
-            if people:
-                ended.append(dice.choice(people))
-                try:
-                    asterisk.ari("DELETE", f"/channels/{ended[-1]}")
-                except urllib.error.HTTPError:
-                    ended.pop()  # it was faster
+            with suppress(OSError):  # the channel was faster, or Asterisk is busy
+                people = [c["id"] for c in asterisk.channels() if not c["name"].startswith("UnicastRTP")]
+                if people:
+                    chosen = dice.choice(people)
+                    asterisk.ari("DELETE", f"/channels/{chosen}")
+                    ended.append(chosen)
 
     with meanwhile(work, over):
         yield ended
@@ -209,9 +207,11 @@ def test_two_hundred_calls_leave_nothing(tmp_path: Path) -> None:
         outcomes = Counter(row["outcome"] for row in rows)
         used = Counter(tool["name"] for row in rows for tool in row["tools"])
         lost, replaced = (len(bot.logged(event)) for event in ("model_lost", "model_replaced"))
-    print(
-        f"\n{dict(outcomes)}; {dict(used)}; {lost} models lost, {replaced} replaced; {orders.count(201)} out"
-    )
+        asked = Counter(
+            what.partition(": ")[2] for row in rows for _, kind, what in row["timeline"] if kind == "transfer"
+        )
+    print(f"\n{dict(outcomes)}; {dict(used)}; {dict(asked)}; {orders.count(201)} called by us")
+    print(f"{lost} models lost, {replaced} replaced")
     assert len(rows) >= 0.9 * CALLS_EACH * len(EXTENSIONS)  # a caller may be gone before the bot is told
     assert set(outcomes) == {"hangup", "continue", "connected"}
     assert set(DEEDS) <= set(used)
@@ -239,7 +239,7 @@ def all_call(asterisk: Asterisk) -> tuple[int, int]:
                     extension,
                     scenario="leave",
                     calls=CALLS_EACH,
-                    per_second=0.5,
+                    per_second=0.3,  # with more, Asterisk is late with its answers on two cores
                     first_s=0.0,
                     last_s=9.0,
                     words="Do it now, please.",
