@@ -5,6 +5,7 @@ A module ``rows_NAME`` measures one subject; its ``ROWS`` says what it can measu
 bound where a short run can hold it.
 """
 
+import gc
 import sys
 import time
 import traceback
@@ -44,11 +45,15 @@ def measure(name: str, rows: Measure, quick: bool) -> list[Row]:
     """A row that cannot be measured is missed, and costs the others nothing."""
     began = time.monotonic()
     tell(f"{name} …")
+    gc.disable()  # the relays are in this process, and keep more and more packets to look through
     try:
         found = rows(quick)
     except Exception as error:
         why = next(iter(str(error).splitlines()), type(error).__name__)
         found = [Row(name, f"could not be measured: {why}", "", False)]
         traceback.print_exc()
+    finally:
+        gc.enable()
+        gc.collect()
     tell(f"{name}: {time.monotonic() - began:.0f} s")
     return found
