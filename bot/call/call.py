@@ -229,7 +229,7 @@ class Call:
             return
         if conversation is self.conversation:
             conversation.model_lost(MODEL_LOST)
-        else:  # nobody has the line
+        elif self.conversation is None and self.talk and conversation is self.talk.conversation:
             self._end(self._wish or MODEL_LOST)
 
     def prepare(

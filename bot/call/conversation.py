@@ -167,8 +167,12 @@ class Conversation:
         now = self._clock()
         self._uplink.start(now)
         self.journal.note(now, "media")
+        self.greet()
+
+    def greet(self) -> None:
+        """With the agent's own first words, if it has any."""
         if self._script.greeting_audio:
-            self._play_greeting(now)
+            self._play_greeting(self._clock())
         elif self._script.greeting:
             self.open(f'Greet the caller now by saying: "{self._script.greeting}"')
 

@@ -107,16 +107,23 @@ class Desk:
         try:
             async with asyncio.timeout(AGAIN_WITHIN_S):
                 new = await call.connect(lost.brief, call.journal.dialogue())
+            conversation = call.prepare(new)
         except (ModelError, TimeoutError) as error:
             log.error("model_not_replaced", error=str(error) or f"not within {AGAIN_WITHIN_S:g} s")
         await call.aside()
         if new is None or new.lost:
             return False
-        call.prepare(new).prompt(BACK_AGAIN)
         call.talk, self._back_at = new, call.now()
         call.give_line(new)
         call.journal.note(call.now(), "model_replaced")
         log.warning("model_replaced")
+        greeted = any(party == "agent" for party, _ in call.journal.dialogue())
+        if conversation.leaving:  # somebody has wished for the end meanwhile
+            pass
+        elif greeted or not new.brief.greeting:
+            conversation.prompt(BACK_AGAIN)
+        else:
+            conversation.greet()
         return True
 
     async def _get_ready(self, agent: str, note: str, old: Talk) -> Talk:
