@@ -191,7 +191,7 @@ def test_two_hundred_calls_leave_nothing(tmp_path: Path) -> None:
             done, failed = all_call(asterisk)
         assert done + failed == CALLS_EACH * len(EXTENSIONS)
         assert len(ended) >= 20
-        settled(asterisk, 30)
+        settled(asterisk, 45)  # who never sent his ACK is given up after 32 s (RFC 3261, 64 times T1)
         try:
             wait_for("calls to end", lambda: bot.metric("voicebot_calls_active") == 0, 20)
         except HarnessError as error:
@@ -213,7 +213,7 @@ def test_two_hundred_calls_leave_nothing(tmp_path: Path) -> None:
     print(f"\n{dict(outcomes)}; {dict(used)}; {dict(asked)}; {orders.count(201)} called by us")
     print(f"{lost} models lost, {replaced} replaced")
     assert len(rows) >= 0.9 * CALLS_EACH * len(EXTENSIONS)  # a caller may be gone before the bot is told
-    assert set(outcomes) == {"hangup", "continue", "connected"}
+    assert {"hangup", "continue"} <= set(outcomes) <= {"hangup", "continue", "connected"}
     assert set(DEEDS) <= set(used)
     assert lost >= replaced >= 1
     assert sum(row["direction"] == "out" for row in rows) == orders.count(201) >= 5

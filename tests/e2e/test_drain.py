@@ -144,7 +144,8 @@ def test_a_stop_waits_for_a_call_that_is_being_let_go(pbx: Asterisk, landed: Lan
         try:
             assert mortal.process is not None
             mortal.process.close()
-            bot.wait_logged("model_lost")
+            bot.wait_logged("model_not_replaced")
+            time.sleep(1.5)  # the last words' tail; then the caller is let go
             terminate(bot)
             bot.wait_logged("draining")
             terminate(bot)
