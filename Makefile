@@ -50,7 +50,7 @@ bench-asterisk: $(VENV)/ready ## The same through a real Asterisk
 bench-ci: $(VENV)/ready ## Red when a call costs 20 % more than bench/baseline.json says, twice
 	$(PY) -m bench ci
 
-voice-lab: $(VENV)/ready ## What caller and model hear, measured (50 minutes; docs/voice-quality.md)
+voice-lab: $(VENV)/ready ## What caller and model hear, measured (over an hour; docs/voice-quality.md)
 	@root=$$($(SYSTEM)) && VOICEBOT_ASTERISK_ROOT=$$root $(PY) -m bench.voice $(ROWS)
 
 compose-test: $(VENV)/ready ## docker-compose.yml: built, run and called for real (5 minutes)

@@ -62,6 +62,12 @@ MINUTES = 10.0
 QUICK_MINUTES = 0.5
 
 
+Lines = list[tuple[str, Signal]]
+"""What a caller may say: words and sound."""
+Planned = tuple[list[Plan], list[list[Try]]]
+"""The calls, and what is said in each."""
+
+
 class Calls(NamedTuple):
     """Calls over the echo ``name``, and what is said in each."""
 
@@ -117,26 +123,31 @@ def interruption_rows(quick: bool) -> list[Row]:
         over = held(name, planned(line, 1 if quick else 11), quick)
         found = outcomes_of(over.taken, over.tries)
         outcomes += found
-        rows.append(told(f"real barge-in over echo {over.name}", found))
+        rows.append(told(f"real barge-in over echo {name}", found))
     return [bounded("real barge-in over echo A and B", outcomes, quick=quick), *rows]
 
 
-def held(name: str, planned: tuple[list[Plan], list[list[Try]]], quick: bool, **blocks: Any) -> Calls:
+def held(name: str, both: Planned, quick: bool, **blocks: Any) -> Calls:
     """Five callers over one echo; keywords configure the bot."""
     voices = [speeches(voice) for voice in range(1 if quick else 3)]
-    plans, tries = planned
+    plans, tries = both
     with Stage(**blocks) as stage:
         return Calls(
             name, stage.calls(talking(voices, after_cut_s=AFTER_CUT_S, gap_s=NO_GAP_S), plans), tries
         )
 
 
+def own_lines(number: int) -> Lines:
+    """Call ``number``'s caller has a voice of his own, and begins with another sentence."""
+    return caller_lines(number, number)
+
+
 def planned(
     line: Line,
     count: int,
-    says: Callable[[int], list[tuple[str, Signal]]] = lambda number: caller_lines(number, number),
+    says: Callable[[int], Lines] = own_lines,
     every_s: tuple[float, float] = (6.5, 7.5),
-) -> tuple[list[Plan], list[list[Try]]]:
+) -> Planned:
     """The same callers and sentences on whatever line."""
     both = [plan_tries(n, says(n), count, line=line, every_s=every_s) for n in range(WIDTH)]
     return [plan for plan, _ in both], [tries for _, tries in both]
@@ -248,7 +259,7 @@ def bounded(what: str, outcomes: Sequence[Outcome], *, quick: bool) -> Row:
 # ---------------------------------------------------------------------- words
 
 
-def sentences(number: int) -> list[tuple[str, Signal]]:
+def sentences(number: int) -> Lines:
     """Call ``number``'s share of the sentences that the other rows of words are measured with."""
     return [(one.words, one.phone / LEVEL_RMS) for one in corpus(SENTENCES, VOICES)[number::WIDTH]]
 

@@ -117,13 +117,12 @@ class Desk:
         call.give_line(new)
         call.journal.note(call.now(), "model_replaced")
         log.warning("model_replaced")
-        greeted = any(party == "agent" for party, _ in call.journal.dialogue())
         if conversation.leaving:  # somebody has wished for the end meanwhile
-            pass
-        elif greeted or not new.brief.greeting:
-            conversation.prompt(BACK_AGAIN)
-        else:
+            return True
+        if new.brief.greeting and all(party != "agent" for party, _ in call.journal.dialogue()):
             conversation.greet()
+        else:
+            conversation.prompt(BACK_AGAIN)
         return True
 
     async def _get_ready(self, agent: str, note: str, old: Talk) -> Talk:

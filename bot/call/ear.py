@@ -6,6 +6,7 @@ The live uplink and the replay of a recording (``bot.tune``) hear with the same 
 from typing import NamedTuple, Protocol
 
 from bot.audio.echo import Residual
+from bot.audio.framer import PCM_FRAME_BYTES
 from bot.audio.pitch import pitched
 from bot.audio.vad import Vad, VadParams
 from bot.call.barge_in import BargeIn, BargeInParams
@@ -22,7 +23,6 @@ DETECTOR_FRAMES = 3
 """The detector judges by so many frames. After the canceller's sleep the first of them are old."""
 VOWEL_FRAMES = 10
 """So long after a vowel a voice has another, and a cough has none, which any voice detector takes for one."""
-FRAME_BYTES = 320
 BEFORE_MS = 40
 """What it has heard of the caller before the frame in which it is sure."""
 
@@ -53,7 +53,7 @@ class Ear:
         self._awake = 0  # frames since the canceller slept
         self._shy = 0  # frames for which more is asked for
         self._vowel = 0  # frames until the last one is forgotten
-        self._before = bytes(FRAME_BYTES)
+        self._before = bytes(PCM_FRAME_BYTES)
         self._vad = Vad(vad)
         self._barge_in = BargeIn(barge_in)
 

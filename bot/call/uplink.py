@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.audio.conceal import Concealer
 from bot.audio.echo import EchoCanceller, EchoParams
-from bot.audio.framer import Framer
+from bot.audio.framer import PCM_FRAME_BYTES, Framer
 from bot.audio.g711 import Codec
 from bot.audio.gate import Gate
 from bot.audio.resample import Upsampler
@@ -22,9 +22,8 @@ from bot.errors import RtpError
 from bot.rtp.packet import parse
 from bot.rtp.reorder import Gap, Reorder
 
-FRAME_BYTES = 320
-FRAME_SAMPLES = FRAME_BYTES // 2
-SILENCE = bytes(FRAME_BYTES)
+FRAME_SAMPLES = PCM_FRAME_BYTES // 2
+SILENCE = bytes(PCM_FRAME_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +149,9 @@ class Uplink:
             pcm = self._concealer.lost(self._whole(piece.samples))
         else:
             pcm = self._concealer.good(bytes(2 * self._whole(piece.samples)))
-        if self._broken and len(pcm) % FRAME_BYTES == 0 and self._silence_due >= 0:
+        if self._broken and len(pcm) % PCM_FRAME_BYTES == 0 and self._silence_due >= 0:
             pcm = self._mended(pcm)
-        self._broken = (self._broken + len(pcm)) % FRAME_BYTES
+        self._broken = (self._broken + len(pcm)) % PCM_FRAME_BYTES
         for frame in self._framer.push(pcm):
             self._frame(frame)
 
@@ -166,7 +165,7 @@ class Uplink:
     def _mended(self, pcm: bytes) -> bytes:
         """The broken frame is filled up, or every later packet would wait in it for the next one. The next
         silence is that much shorter; until then no other is filled up: the model's clock would run ahead."""
-        missing = FRAME_BYTES - self._broken
+        missing = PCM_FRAME_BYTES - self._broken
         self._silence_due -= missing // 2
         return bytes(missing) + pcm
 

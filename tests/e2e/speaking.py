@@ -92,7 +92,3 @@ def used(row: dict[str, Any]) -> list[tuple[str, str]]:
 
 def agent_said(row: dict[str, Any]) -> list[str]:
     return [u["text"] for u in row["transcript"] if u["party"] == "agent"]
-
-
-def last_row(bot: Bot) -> dict[str, Any]:
-    return bot.wait_ended(len(bot.calls()))[-1]

@@ -105,6 +105,16 @@ def talk_to_each_other(one: Phone, other: Phone) -> None:
         speaker.quiet()
 
 
+def told_at_once(caller: Phone, desk: Phone, when: str) -> None:
+    """The caller has hung up: the destination's phone is told, whether it rings or talks."""
+    trace, left = desk.wait_closed(5), caller.wait_closed(5).ended
+    assert trace.ended is not None
+    assert left is not None
+    print(f"\n{when}: the destination's phone was told {1000 * (trace.ended - left):.0f} ms later")
+    assert trace.ended_by == "asterisk"
+    assert trace.ended - left <= AT_ONCE_S
+
+
 def last_row(bot: Bot) -> dict[str, Any]:
     return bot.wait_ended(len(bot.calls()))[-1]
 
@@ -248,14 +258,8 @@ def test_the_caller_hangs_up(stack: Stack, when: str) -> None:
         if when != "it rings":
             take_the_call(desk)
         caller.hangup()
-        trace = desk.wait_closed(5)
-        left = caller.wait_closed(5).ended
-        assert trace.ended is not None
-        assert left is not None
-        print(f"\n{when}: the destination's phone was told {1000 * (trace.ended - left):.0f} ms later")
+        told_at_once(caller, desk, when)
         row = last_row(stack.bot)
-    assert trace.ended_by == "asterisk"
-    assert trace.ended - left <= AT_ONCE_S
     assert (row["outcome"], row["ended_by"], row["reason"]) == ("hangup", "caller", "caller hung up")
 
 

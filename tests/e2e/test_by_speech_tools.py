@@ -21,8 +21,9 @@ from tests.e2e.asterisk import Asterisk, wait_for
 from tests.e2e.bot import Bot
 from tests.e2e.phone import Phone
 from tests.e2e.receiver import Receiver
-from tests.e2e.speaking import Speaker, Stack, agent_said, last_row, listening, nothing_left, used, voices
+from tests.e2e.speaking import Speaker, Stack, agent_said, listening, nothing_left, used, voices
 from tests.e2e.test_api import watch
+from tests.e2e.test_attended import last_row
 from tests.e2e.test_card import NUMBER, detected, dtmf, holds_digits, left_of
 from tests.e2e.test_keys import tones
 from tests.e2e.test_message import hear_beep

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -15,7 +14,9 @@ from tests.e2e.asterisk import Asterisk, wait_for
 from tests.e2e.bot import Bot
 from tests.e2e.phone import Phone
 from tests.e2e.proxy import Declining, Relay
-from tests.e2e.speaking import Speaker, Stack, agent_said, last_row, listening, nothing_left, used, voices
+from tests.e2e.speaking import Speaker, Stack, agent_said, listening, nothing_left, used, voices
+from tests.e2e.test_attended import last_row, outcomes, talk_to_each_other, told_at_once
+from tests.e2e.test_transfer import logged
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.speech, pytest.mark.timeout(240)]
 
@@ -44,8 +45,6 @@ REPAIRS = "Connect me to the repair line."
 YES, NO = "Yes, please put her through.", "No, I have no time."
 GOODBYE = "Thank you, and goodbye."
 SORRY = "The workshop has no time."
-#: Of the caller's hang-up to the destination's phone.
-AT_ONCE_S = 0.5
 
 
 @pytest.fixture(scope="module")
@@ -68,26 +67,16 @@ def nothing_is_left(stack: Stack) -> Iterator[None]:
         yield
 
 
-def hear_each_other(caller: Phone, desk: Phone) -> None:
-    for speaker, listener in ((caller, desk), (desk, caller)):
-        time.sleep(0.7)  # whatever was on its way has come
-        before = time.monotonic()
-        speaker.say("Hello, can you hear me?", wait=False)
-        listener.wait_heard(5, after=before)
-        speaker.quiet()
-
-
-def outcomes(row: dict[str, Any]) -> list[str]:
-    return [detail for _, kind, detail in row["timeline"] if kind == "transfer"]
+def calls_and_asks(stack: Stack, phone: Phone, sentence: str, tool: str) -> Speaker:
+    caller = Speaker(stack, phone)
+    caller.dial()
+    caller.asks(sentence, tool)
+    return caller
 
 
 def said_since(stack: Stack, turns: int) -> list[str]:
     """What the agent has said after so many turns."""
     return [line["transcript"] for line in stack.bot.logged("agent_said")[turns:]]
-
-
-def logged(asterisk: Asterisk, words: str) -> None:
-    wait_for(f"{words!r} in Asterisk's log", lambda: words in asterisk.log_tail(400), 10)
 
 
 # ---------------------------------------------------------------------- blind
@@ -106,13 +95,11 @@ def put_through_ends(stack: Stack, phone: Phone, destination: str) -> None:
 @pytest.mark.parametrize("leaves", ["caller", "destination"])
 def test_put_through(stack: Stack, leaves: str) -> None:
     with Phone(stack.asterisk) as phone, Phone(stack.asterisk, "201") as desk:
-        caller = Speaker(stack, phone)
-        caller.dial()
-        caller.asks(PUT_THROUGH, "transfer_call")
+        calls_and_asks(stack, phone, PUT_THROUGH, "transfer_call")
         desk.wait_incoming(15)
         desk.accept()
         desk.wait_event("CALL_ESTABLISHED", 5)
-        hear_each_other(phone, desk)
+        talk_to_each_other(phone, desk)
         first, second = (phone, desk) if leaves == "caller" else (desk, phone)
         first.hangup()
         assert second.wait_closed(10).ended_by == "asterisk"
@@ -123,13 +110,11 @@ def test_put_through(stack: Stack, leaves: str) -> None:
 def test_put_through_to_nobody(stack: Stack, how: str) -> None:
     """The generated line hangs up with the reason of the phone."""
     with Phone(stack.asterisk) as phone:
-        caller = Speaker(stack, phone)
-        caller.dial()
         if how == "unreachable":
-            caller.asks(PUT_THROUGH, "transfer_call")
+            calls_and_asks(stack, phone, PUT_THROUGH, "transfer_call")
         else:
             with Phone(stack.asterisk, "201", relay=Declining if how == "declined" else Relay) as desk:
-                caller.asks(PUT_THROUGH, "transfer_call")
+                calls_and_asks(stack, phone, PUT_THROUGH, "transfer_call")
                 desk.wait_incoming(15)
                 if how != "unanswered":  # 486, or 603
                     desk.hangup()
@@ -139,9 +124,7 @@ def test_put_through_to_nobody(stack: Stack, how: str) -> None:
 
 def test_the_caller_leaves_while_it_rings(stack: Stack) -> None:
     with Phone(stack.asterisk) as phone, Phone(stack.asterisk, "201") as desk:
-        caller = Speaker(stack, phone)
-        caller.dial()
-        caller.asks(PUT_THROUGH, "transfer_call")
+        calls_and_asks(stack, phone, PUT_THROUGH, "transfer_call")
         desk.wait_incoming(15)
         phone.hangup()
         desk.wait_closed(5)
@@ -152,29 +135,23 @@ def test_the_caller_leaves_while_it_rings(stack: Stack) -> None:
 def test_put_through_into_the_dialplan(stack: Stack, how: str, status: str) -> None:
     """Which has the caller's variables and a summary, and goes on as the operator wrote it."""
     with Phone(stack.asterisk) as phone, Phone(stack.asterisk, "201") as desk:
-        caller = Speaker(stack, phone)
-        caller.dial()
-        caller.asks(REPAIRS, "transfer_call")
+        before = len(stack.asterisk.log_file.read_text(errors="replace"))
+        calls_and_asks(stack, phone, REPAIRS, "transfer_call")
         desk.wait_incoming(15)
-        logged(stack.asterisk, "to=repairs about=Ada has a broken wheel. branch=harbour")
+        logged(stack.asterisk, "to=repairs about=Ada has a broken wheel. branch=harbour", after=before)
         if how == "answered":
             desk.accept()
             desk.wait_event("CALL_ESTABLISHED", 5)
-            hear_each_other(phone, desk)
+            talk_to_each_other(phone, desk)
             desk.hangup()
         else:
             if how == "busy":
                 desk.hangup()
-            logged(stack.asterisk, f"then={status}")
+            logged(stack.asterisk, f"then={status}", after=before)
         put_through_ends(stack, phone, "repairs")
 
 
 # ---------------------------------------------------------------------- attended
-
-
-def ask_the_workshop(caller: Speaker) -> None:
-    caller.dial()
-    caller.asks(ASK, "attended_transfer")
 
 
 def hear_the_summary(desk: Phone, *, after: int = 0) -> None:
@@ -197,7 +174,7 @@ def test_the_workshop_says_no_and_then_yes(stack: Stack, leaves: str) -> None:
                 desk.wait_closed(10)
                 caller.hears(SORRY)
         stack.bot.wait_logged("connected")
-        hear_each_other(phone, desk)
+        talk_to_each_other(phone, desk)
         first, second = (phone, desk) if leaves == "caller" else (desk, phone)
         first.hangup()
         assert second.wait_closed(5).ended_by == "asterisk"
@@ -214,10 +191,10 @@ def test_the_workshop_says_no_and_then_yes(stack: Stack, leaves: str) -> None:
 
 def test_the_workshop_takes_the_call_by_key(stack: Stack) -> None:
     with Phone(stack.asterisk) as phone, Phone(stack.asterisk, "201") as desk:
-        ask_the_workshop(Speaker(stack, phone))
+        calls_and_asks(stack, phone, ASK, "attended_transfer")
         hear_the_summary(desk)
         desk.dtmf("1")
-        hear_each_other(phone, desk)
+        talk_to_each_other(phone, desk)
         desk.hangup()
         assert phone.wait_closed(5).ended_by == "asterisk"
         row = last_row(stack.bot)
@@ -241,12 +218,11 @@ def test_the_caller_is_taken_back(stack: Stack, how: str, outcome: str) -> None:
     """And goes on talking with the agent."""
     told = len(stack.bot.logged("agent_said"))
     with Phone(stack.asterisk) as phone:
-        caller = Speaker(stack, phone)
         if how == "not registered":
-            ask_the_workshop(caller)
+            caller = calls_and_asks(stack, phone, ASK, "attended_transfer")
         else:
             with Phone(stack.asterisk, "201", relay=Declining if how == "603" else Relay) as desk:
-                ask_the_workshop(caller)
+                caller = calls_and_asks(stack, phone, ASK, "attended_transfer")
                 desk.wait_incoming(15)
                 if how in ("603", "486"):
                     desk.hangup()
@@ -269,17 +245,12 @@ def test_the_caller_is_taken_back(stack: Stack, how: str, outcome: str) -> None:
 def test_the_caller_leaves(stack: Stack, when: str) -> None:
     """The destination stops ringing at once."""
     with Phone(stack.asterisk) as phone, Phone(stack.asterisk, "201") as desk:
-        ask_the_workshop(Speaker(stack, phone))
+        calls_and_asks(stack, phone, ASK, "attended_transfer")
         if when == "it rings":
             desk.wait_incoming(15)
         else:
             hear_the_summary(desk)
         phone.hangup()
-        trace, left = desk.wait_closed(5), phone.wait_closed(5).ended
-        assert trace.ended is not None
-        assert left is not None
-        print(f"\n{when}: the destination's phone was told {1000 * (trace.ended - left):.0f} ms later")
+        told_at_once(phone, desk, when)
         row = last_row(stack.bot)
-    assert trace.ended_by == "asterisk"
-    assert trace.ended - left <= AT_ONCE_S
     assert (row["outcome"], row["ended_by"], row["reason"]) == ("hangup", "caller", "caller hung up")

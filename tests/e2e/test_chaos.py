@@ -213,7 +213,7 @@ def test_two_hundred_calls_leave_nothing(tmp_path: Path) -> None:
     print(f"\n{dict(outcomes)}; {dict(used)}; {dict(asked)}; {orders.count(201)} called by us")
     print(f"{lost} models lost, {replaced} replaced")
     assert len(rows) >= 0.9 * CALLS_EACH * len(EXTENSIONS)  # a caller may be gone before the bot is told
-    assert {"hangup", "continue"} <= set(outcomes) <= {"hangup", "continue", "connected"}
+    assert set(outcomes) == {"hangup", "continue", "connected"}
     assert set(DEEDS) <= set(used)
     assert lost >= replaced >= 1
     assert sum(row["direction"] == "out" for row in rows) == orders.count(201) >= 5
@@ -241,7 +241,7 @@ def all_call(asterisk: Asterisk) -> tuple[int, int]:
                     calls=CALLS_EACH,
                     per_second=0.3,  # with more, Asterisk is late with its answers on two cores
                     first_s=0.0,
-                    last_s=9.0,
+                    last_s=12.0,
                     words="Do it now, please.",
                 )
             )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from tests.e2e.asterisk import Asterisk
 from tests.e2e.bot import Bot, Model, settled
 from tests.e2e.phone import Phone
+from tests.e2e.speaking import agent_said
 
 pytestmark = pytest.mark.asterisk
 
@@ -43,10 +43,6 @@ def phone(pbx: Asterisk) -> Iterator[Phone]:
     with Phone(pbx) as phone:
         yield phone
     settled(pbx)
-
-
-def agent_said(row: dict[str, Any]) -> list[str]:
-    return [utterance["text"] for utterance in row["transcript"] if utterance["party"] == "agent"]
 
 
 def test_a_silent_caller_is_asked_twice_and_let_go_but_never_on_hold(

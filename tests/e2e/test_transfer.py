@@ -72,8 +72,10 @@ def ask_for_somebody(phone: Phone) -> None:
     phone.say("Can I speak to somebody, please?")
 
 
-def logged(asterisk: Asterisk, words: str) -> None:
-    wait_for(f"{words!r} in Asterisk's log", lambda: words in asterisk.log_tail(400), 10)
+def logged(asterisk: Asterisk, words: str, *, after: int = 0) -> None:
+    """Wait for them in what Asterisk's log has beyond so many characters."""
+    since = lambda: asterisk.log_file.read_text(errors="replace")[after:]  # noqa: E731
+    wait_for(f"{words!r} in Asterisk's log", lambda: words in since(), 10)
 
 
 def talk_to_each_other(one: Phone, other: Phone) -> None:
