@@ -74,8 +74,11 @@ def ask_for_somebody(phone: Phone) -> None:
 
 def logged(asterisk: Asterisk, words: str, *, after: int = 0) -> None:
     """Wait for them in what Asterisk's log has beyond so many characters."""
-    since = lambda: asterisk.log_file.read_text(errors="replace")[after:]  # noqa: E731
-    wait_for(f"{words!r} in Asterisk's log", lambda: words in since(), 10)
+
+    def there() -> bool:
+        return words in asterisk.log_file.read_text(errors="replace")[after:]
+
+    wait_for(f"{words!r} in Asterisk's log", there, 10)
 
 
 def talk_to_each_other(one: Phone, other: Phone) -> None:
