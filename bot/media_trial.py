@@ -58,7 +58,7 @@ class MediaTrial:
         leg = Leg(ari, name, caller.media_id if caller else "")
         self._legs[leg.media_id] = leg
         end = _End(leg)
-        end.socket = await open_rtp(pool, self._rtp.bind, self._rtp.source, end.datagram)
+        end.socket = open_rtp(pool, self._rtp.bind, self._rtp.source, end.datagram)
         try:
             end.announced = await leg.open_media((self._rtp.external_host, end.socket.port), self._rtp.codec)
             end.socket.announce(end.announced)

@@ -51,7 +51,7 @@ class Line:
         is told of a fault meanwhile. Raises ResourceError, AriError and ProtocolError."""
         line = cls(house, brief, call_id)
         rtp = house.settings.media.rtp
-        line.socket = await open_rtp(house.ports, rtp.bind, rtp.source, line._datagram)
+        line.socket = open_rtp(house.ports, rtp.bind, rtp.source, line._datagram)
         try:
             remote = await leg.open_media((rtp.external_host, line.socket.port), rtp.codec)
         except BaseException:

@@ -6,10 +6,10 @@ with ``source: first`` the first sender is believed instead, for a NAT in betwee
 
 import asyncio
 import errno
+import selectors
 import socket
 from collections.abc import Callable
-from functools import partial
-from typing import Literal, cast
+from typing import Literal
 
 from bot.errors import ResourceError
 from bot.log import get_logger
@@ -17,6 +17,41 @@ from bot.log import get_logger
 log = get_logger("rtp")
 
 Address = tuple[str, int]
+
+LOOK_EVERY_S = 0.002
+DATAGRAM_BYTES = 2048
+
+
+class RtpReader:
+    """Reads the sockets of all calls together, every 2 ms, a datagram each: to wake up for every packet by
+    itself costs more (docs/decisions/0010-rtp-is-read-in-rounds.md)."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, endpoint: socket.socket, read: Callable[[], None]) -> None:
+        self._selector.register(endpoint, selectors.EVENT_READ, read)
+        if self._timer is None:
+            self._loop = asyncio.get_running_loop()
+            self._arm(self._loop.time())
+
+    def remove(self, endpoint: socket.socket) -> None:
+        self._selector.unregister(endpoint)
+        if self._timer is not None and not self._selector.get_map():
+            self._timer.cancel()
+            self._timer = None
+
+    def _arm(self, deadline: float) -> None:
+        assert self._loop is not None
+        self._timer = self._loop.call_at(deadline, self._look, deadline)
+
+    def _look(self, deadline: float) -> None:
+        assert self._loop is not None
+        self._arm(max(deadline + LOOK_EVERY_S, self._loop.time()))
+        for key, _ in self._selector.select(0):
+            key.data()
 
 
 class PortPool:
@@ -26,6 +61,7 @@ class PortPool:
         # Even ports only: RFC 3550 section 11 leaves the odd one above to RTCP.
         self._free = list(range(first + first % 2, last + 1, 2))
         self.size = len(self._free)
+        self.reader = RtpReader()
 
     def take(self) -> int:
         if not self._free:
@@ -42,17 +78,19 @@ class PortPool:
         return len(self._free)
 
 
-class RtpSocket(asyncio.DatagramProtocol):
+class RtpSocket:
     """Datagrams of the right source go to ``on_datagram``; ``rejected`` counts the others."""
 
     def __init__(
         self,
         pool: PortPool,
         port: int,
+        bound: socket.socket,
         source: Literal["announced", "first"],
         on_datagram: Callable[[bytes], None],
     ) -> None:
         self.port = port
+        self._socket: socket.socket | None = bound
         self.rejected = 0
         self.stranger: Address | None = None  # who was rejected last, after Asterisk named its address
         self._pool = pool
@@ -61,8 +99,7 @@ class RtpSocket(asyncio.DatagramProtocol):
         self._remote: Address | None = None
         self.announced: Address | None = None
         self._latched = False
-        self._given_back = False
-        self._transport: asyncio.DatagramTransport | None = None
+        pool.reader.add(bound, self._read)
 
     def announce(self, remote: Address) -> None:
         """The address that Asterisk named for its end: where we send, and whom we believe."""
@@ -76,22 +113,29 @@ class RtpSocket(asyncio.DatagramProtocol):
         return self._latched
 
     def send(self, packet: bytes) -> None:
-        if self._transport is not None and self._remote is not None:
-            self._transport.sendto(packet, self._remote)
+        if self._socket is None or self._remote is None:
+            return
+        try:
+            self._socket.sendto(packet, self._remote)
+        except OSError as error:  # what is late is of no use
+            log.debug("rtp_error", error=str(error))
 
     def close(self) -> None:
         """Close, and give the port back; once."""
-        if self._transport is not None:
-            self._transport.close()
-            self._transport = None
-        if not self._given_back:
-            self._given_back = True
+        if self._socket is not None:
+            self._pool.reader.remove(self._socket)
+            self._socket.close()
+            self._socket = None
             self._pool.give_back(self.port)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.DatagramTransport, transport)  # uvloop's is none by inheritance
-
-    def datagram_received(self, data: bytes, addr: Address) -> None:
+    def _read(self) -> None:
+        if self._socket is None:  # closed by what came for another call, a moment ago
+            return
+        try:
+            data, addr = self._socket.recvfrom(DATAGRAM_BYTES)
+        except OSError as error:
+            log.debug("rtp_error", error=str(error))
+            return
         if addr != self._remote and (addr := addr[:2]) != self._remote:  # IPv6 has more
             if self._latched or self._source_rule != "first":
                 self.rejected += 1
@@ -100,42 +144,32 @@ class RtpSocket(asyncio.DatagramProtocol):
             log.warning("rtp_source_differs", announced=self.announced, taken=addr)
             self._remote = addr
         self._latched = True
-        self._on_datagram(data)
+        try:
+            self._on_datagram(data)
+        except Exception:  # one call's fault must not silence the others
+            log.exception("datagram_failed")
 
-    def error_received(self, exc: Exception) -> None:
-        log.debug("rtp_error", error=str(exc))
 
-
-async def open_rtp(
+def open_rtp(
     pool: PortPool,
     host: str,
     source: Literal["announced", "first"],
     on_datagram: Callable[[bytes], None],
 ) -> RtpSocket:
     """A bound socket on a free port of the pool. Raises ResourceError when there is none."""
-    loop = asyncio.get_running_loop()
     for _ in range(pool.size):
-        endpoint = RtpSocket(pool, pool.take(), source, on_datagram)
+        port = pool.take()
         try:
-            bound = _bound(host, endpoint.port)
-            await loop.create_datagram_endpoint(partial(_itself, endpoint), sock=bound)
-            return endpoint
+            return RtpSocket(pool, port, _bound(host, port), source, on_datagram)
         except OSError as error:
-            endpoint.close()
+            pool.give_back(port)
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise ResourceError(
-                    f"cannot bind UDP {host}:{endpoint.port} ({error})", remedy="check media.rtp.bind"
+                    f"cannot bind UDP {host}:{port} ({error})", remedy="check media.rtp.bind"
                 ) from error
-        except BaseException:  # the call was ended meanwhile
-            endpoint.close()
-            raise
     raise ResourceError(
         f"no free UDP port on {host}", remedy="widen media.rtp.ports, or see what holds them", retry=True
     )
-
-
-def _itself(endpoint: RtpSocket) -> RtpSocket:
-    return endpoint
 
 
 def _bound(host: str, port: int) -> socket.socket:

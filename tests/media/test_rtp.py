@@ -32,8 +32,8 @@ class Opened:
         self.pool = PortPool(31000, 31199)
         self.socket: RtpSocket | None = None
 
-    async def open(self, source: Literal["announced", "first"]) -> RtpSocket:
-        self.socket = await open_rtp(self.pool, HOST, source, self.heard.append)
+    def open(self, source: Literal["announced", "first"]) -> RtpSocket:
+        self.socket = open_rtp(self.pool, HOST, source, self.heard.append)
         return self.socket
 
 
@@ -54,7 +54,7 @@ async def test_only_the_announced_source_is_believed(
     opened: Opened, peers: tuple[socket.socket, socket.socket]
 ) -> None:
     announced, stranger = peers
-    ours = await opened.open("announced")
+    ours = opened.open("announced")
     await deliver(announced, ours, b"too early")
     ours.announce(announced.getsockname())
     await deliver(announced, ours, b"voice")
@@ -69,7 +69,7 @@ async def test_the_first_source_is_believed_and_kept(
     opened: Opened, peers: tuple[socket.socket, socket.socket], capsys: pytest.CaptureFixture[str]
 ) -> None:
     announced, behind_nat = peers
-    ours = await opened.open("first")
+    ours = opened.open("first")
     ours.announce(announced.getsockname())
     await deliver(behind_nat, ours, b"voice")
     await deliver(announced, ours, b"intruder")
@@ -84,7 +84,7 @@ async def test_the_first_source_is_believed_and_kept(
 
 async def test_ports_are_even_and_come_back(opened: Opened) -> None:
     before = opened.pool.free
-    ours = await opened.open("announced")
+    ours = opened.open("announced")
     assert ours.port % 2 == 0
     assert opened.pool.free == before - 1
     ours.close()
@@ -101,7 +101,7 @@ async def test_a_taken_port_is_passed_over() -> None:
             return await test_a_taken_port_is_passed_over()
         pool = PortPool(port, port + 1)
         with pytest.raises(ResourceError, match="no free UDP port"):
-            await open_rtp(pool, HOST, "announced", lambda data: None)
+            open_rtp(pool, HOST, "announced", lambda data: None)
         assert pool.free == 1
     return None
 
@@ -110,9 +110,47 @@ def test_a_taken_port_is_passed_over_on_the_loop_of_the_service_too() -> None:
     uvloop.run(test_a_taken_port_is_passed_over())
 
 
+async def test_a_fault_of_one_call_leaves_the_others_heard(
+    opened: Opened, peers: tuple[socket.socket, socket.socket], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fault(data: bytes) -> None:
+        raise RuntimeError("of this call")
+
+    ours, faulty = opened.open("first"), open_rtp(opened.pool, HOST, "first", fault)
+    for _ in range(2):
+        peers[0].sendto(b"voice", (HOST, faulty.port))
+        await deliver(peers[0], ours, b"voice")
+    faulty.close()
+    assert opened.heard == [b"voice"] * 2
+    output = capsys.readouterr()
+    assert (output.out + output.err).count("RuntimeError: of this call") == 2
+
+
+async def test_a_packet_may_end_another_call(
+    opened: Opened, peers: tuple[socket.socket, socket.socket]
+) -> None:
+    pair: list[RtpSocket] = []
+    faults: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context))
+
+    def end_both(data: bytes) -> None:
+        opened.heard.append(data)
+        for one in pair:
+            one.close()
+
+    pair += [open_rtp(opened.pool, HOST, "first", end_both) for _ in range(2)]
+    for one in pair:
+        peers[0].sendto(b"voice", (HOST, one.port))
+    await asyncio.sleep(0.05)
+    assert opened.heard == [b"voice"]
+    await deliver(peers[0], opened.open("first"), b"later")  # the next call is read again
+    assert opened.heard == [b"voice", b"later"]
+    assert not faults
+
+
 async def test_running_out_says_what_to_do(opened: Opened) -> None:
     pool = PortPool(31200, 31201)
-    first = await open_rtp(pool, HOST, "announced", lambda data: None)
+    first = open_rtp(pool, HOST, "announced", lambda data: None)
     with pytest.raises(ResourceError, match=r"media\.rtp\.ports"):
-        await open_rtp(pool, HOST, "announced", lambda data: None)
+        open_rtp(pool, HOST, "announced", lambda data: None)
     first.close()
