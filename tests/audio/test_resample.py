@@ -1,5 +1,7 @@
 """The filter's figures are measured on what comes out, not on its taps."""
 
+import subprocess
+import sys
 from itertools import cycle
 
 import numpy as np
@@ -102,3 +104,15 @@ def test_flush_gives_the_tail_once_and_starts_afresh() -> None:
 def test_a_broken_group_loses_nothing() -> None:
     down = Downsampler()
     assert len(down.process(bytes(2 * 480 + 2)) + down.flush()) // 2 == 160 + 13
+
+
+def test_no_matter_how_much_comes_at_once_it_takes_one_thread() -> None:
+    """Others would spin for long after each piece, on cores that callers need."""
+    program = """
+import os
+from bot.audio.resample import Downsampler
+Downsampler().process(bytes(2 * 24000))
+print(len(os.listdir("/proc/self/task")))
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout == "1\n"
