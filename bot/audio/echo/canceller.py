@@ -9,7 +9,7 @@ import numpy as np
 
 from bot.audio.echo.delay import DelayEstimator
 from bot.audio.echo.detector import BargeInDetector, level_db
-from bot.audio.echo.kalman import BLOCK, Block, EchoFilter, Real
+from bot.audio.echo.kalman import BLOCK, EchoFilter, Real
 from bot.audio.echo.path import PathWatch, Powers
 from bot.audio.level import rms
 
@@ -109,7 +109,12 @@ class EchoCanceller:
         if self.asleep:
             return Residual(near, False, self._detector.rest(20 * math.log10(rms(near) + 0.03)))
         captured = np.frombuffer(near, "<i2").astype(np.float32)
-        residual, echo, doubt = self._cancel(captured)
+        self._frames += 1
+        if self._echoless >= ECHOLESS_FRAMES and self._frames % LOOK_EVERY:
+            power = _power(captured)
+            self._listen(Powers(power, power, 0.0, 0.0), level_db(0.0))
+            return Residual(near, self._detector.speech, self._detector.score)
+        residual, echo, doubt = self._filter.cancel(captured)
         cross = float(np.dot(residual, echo)) / BLOCK
         self._listen(Powers(_power(captured), _power(residual), _power(echo), cross), level_db(doubt))
         np.rint(residual, out=residual)
@@ -177,12 +182,6 @@ class EchoCanceller:
             self._agent_speaks = power > SPEECH_RMS**2
             if self._agent_speaks:
                 self._filter.seek_focus()
-
-    def _cancel(self, captured: Real) -> Block:
-        self._frames += 1
-        if self._echoless >= ECHOLESS_FRAMES and self._frames % LOOK_EVERY:
-            return Block(captured, _NOTHING, 0.0)
-        return self._filter.cancel(captured)
 
     def _recall(self) -> None:
         """Give the filter the far end anew from memory, after its place in time changed."""

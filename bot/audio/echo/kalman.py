@@ -13,6 +13,7 @@ filter *focuses*: once its own weights show where the echo begins, it expects a 
 on, instead of an equally likely echo everywhere; that halves the time to learn a path.
 """
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,6 +64,22 @@ class Block(NamedTuple):
     doubt: float
 
 
+class _Bench:
+    """Arrays in which a block is worked on, by the filters of all calls in turn, of one thread. Nothing stays
+    in them."""
+
+    def __init__(self, partitions: int) -> None:
+        self.products = np.empty((partitions, BINS), np.complex64)
+        self.powers = np.empty((partitions, BINS), np.float32)
+        self.error = np.empty(BINS, np.complex64)
+        self.certainty, self.squares = np.empty(BINS, np.float32), np.empty(BINS, np.float32)
+        self.error_block = np.zeros(2 * BLOCK, np.float32)  # its first half is never written
+        self.echo_block = np.empty(2 * BLOCK, np.float32)
+
+
+_bench = lru_cache(maxsize=8)(_Bench)
+
+
 class EchoFilter:
     """One call's estimate of the echo path, ``partitions`` x 20 ms long. Its whole state is a few fixed
     arrays.
@@ -79,12 +96,7 @@ class EchoFilter:
         self._far_block = np.zeros(2 * BLOCK, np.float32)
         self._path = np.zeros((partitions, BINS), np.complex64)
         self._variance = np.empty((partitions, BINS), np.float32)
-        self._error_block = np.zeros(2 * BLOCK, np.float32)
-        self._products = np.empty((partitions, BINS), np.complex64)
-        self._powers = np.empty((partitions, BINS), np.float32)
-        self._error = np.empty(BINS, np.complex64)
-        self._certainty, self._squares = np.empty(BINS, np.float32), np.empty(BINS, np.float32)
-        self._echo_block = np.empty(2 * BLOCK, np.float32)
+        self._bench = _bench(partitions)
         self._restart()
 
     def _restart(self) -> None:
@@ -107,7 +119,7 @@ class EchoFilter:
         self._newest = (self._newest - 1) % self.partitions
         here, again = self._newest, self._newest + self.partitions
         spectrum = self._far[again] = _spectrum(block, self._far[here])
-        self._far_power[again] = _power(spectrum, self._far_power[here], self._squares)
+        self._far_power[again] = _power(spectrum, self._far_power[here], self._bench.squares)
 
     def slip(self, blocks: int) -> None:
         """The near end now comes ``blocks`` later (+) or earlier (-) against the far end: shift the path,
@@ -122,17 +134,18 @@ class EchoFilter:
 
     def cancel(self, near: Real) -> Block:
         """Take the echo out of 160 samples of the near end, then correct the path by what is left."""
+        bench = self._bench
         view = slice(self._newest, self._newest + self.partitions)
         far, far_power = self._far[view], self._far_power[view]
-        np.multiply(far, self._path, out=self._products)
-        echo = _samples(np.add.reduce(self._products), self._echo_block)[BLOCK:].copy()
+        np.multiply(far, self._path, out=bench.products)
+        echo = _samples(np.add.reduce(bench.products), bench.echo_block)[BLOCK:].copy()
         residual = near - echo
-        np.multiply(far_power, self._variance, out=self._powers)
-        missed = np.add.reduce(self._powers)
+        np.multiply(far_power, self._variance, out=bench.powers)
+        missed = np.add.reduce(bench.powers)
         # Parseval: the sum over 161 bins is half of that over 320, and half a block is known to be zero.
         doubt = float(np.add.reduce(missed)) / (BLOCK * BLOCK * 2)
-        self._error_block[BLOCK:] = residual
-        self._correct(far, _spectrum(self._error_block, self._error), missed)
+        bench.error_block[BLOCK:] = residual
+        self._correct(far, _spectrum(bench.error_block, bench.error), missed)
         self._blocks += 1
         if self._blocks % TURN == 0:
             self._transit(self._blocks % (-(-self.partitions // TURN) * TURN))
@@ -155,9 +168,11 @@ class EchoFilter:
     def _correct(self, far: Complex, error: Complex, missed: Real) -> None:
         """Kalman gain and update (Enzner and Vary, section 3); the near end is the observation noise.
 
-        ``_powers`` holds the variance times the far end's power, and ``missed`` its sum over the partitions.
+        The bench's ``powers`` hold the variance times the far end's power, and ``missed`` its sum over the
+        partitions.
         """
-        power, certainty = self._certainty, self._squares  # the same memory, in turn
+        bench = self._bench
+        power, certainty = bench.certainty, bench.squares  # the same memory, in turn
         _power(error, power, certainty)
         np.multiply(missed, 0.5, out=certainty)
         np.subtract(power, certainty, out=certainty)
@@ -173,15 +188,15 @@ class EchoFilter:
         # conj(X)·E·P/D, taken as conj(X·conj(E)/D)·P to save a pass over the far spectra.
         np.conjugate(error, out=error)
         error *= certainty
-        np.multiply(far, error, out=self._products)
-        np.conjugate(self._products, out=self._products)
-        self._products *= self._variance
-        self._path += self._products
+        np.multiply(far, error, out=bench.products)
+        np.conjugate(bench.products, out=bench.products)
+        bench.products *= self._variance
+        self._path += bench.products
         # P·(1 - 0.5·P·|X|²/D); the 0.5 is the overlap's.
         certainty *= -0.5
-        self._powers *= certainty
-        self._powers += 1
-        self._variance *= self._powers
+        bench.powers *= certainty
+        bench.powers += 1
+        self._variance *= bench.powers
 
     def seek_focus(self) -> None:
         """Call once per learned block of agent speech: finds where the echo begins, or moves it when it
