@@ -40,7 +40,7 @@ lint: $(VENV)/ready ## Style, types and import rules
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-bench: $(VENV)/ready ## How many calls a core carries (9 minutes; docs/performance.md)
+bench: $(VENV)/ready ## How many calls a core carries (11 minutes; docs/performance.md)
 	$(PY) -m bench
 
 bench-asterisk: $(VENV)/ready ## The same through a real Asterisk

@@ -88,7 +88,10 @@ class Child:
 
     def dropped(self) -> int:
         """Datagrams that the kernel dropped because this process did not read its sockets in time."""
-        own = {str(fd.readlink()) for fd in Path(f"/proc/{self.pid}/fd").iterdir()}
+        own = set()
+        for fd in Path(f"/proc/{self.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                own.add(str(fd.readlink()))
         lines = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
         return sum(int(fields[12]) for fields in lines if f"socket:[{fields[9]}]" in own)
 

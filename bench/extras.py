@@ -4,12 +4,14 @@ import statistics
 from dataclasses import replace
 from typing import NamedTuple
 
+from bench.ramp import LEARNING, SHIPPED
 from bench.ratio import LEAN, side_by_side
 from bench.world import Setup
 
 CALLS, WINDOWS, SECONDS = 40, 4, 3.0
 ALL = (
-    replace(LEAN, name="echo canceller", canceller=True),
+    replace(SHIPPED, name="echo canceller"),
+    replace(LEARNING, name="echo canceller, a call's first seconds"),
     replace(LEAN, name="recording", recording=True),
     replace(LEAN, name="Silero in place of webrtcvad", engine="silero"),
     replace(LEAN, name="TLS to the model", tls=True),

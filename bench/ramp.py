@@ -10,11 +10,14 @@ from bench.world import Setup, Step, World
 GAP_P99_MS = 30.0
 RAMP = (10, 50, 100, 200, 300, 400)
 REFERENCE = (50, 100, 200)
-SHIPPED = Setup("shipped", canceller=True)
+LEARNING = Setup("shipped, a call's first seconds", canceller=True)
+SHIPPED = Setup("shipped", canceller=True, settle_s=24.0)
+"""Three turns of the agent: the canceller has learned by then what comes back."""
 PLAN: tuple[tuple[Setup, tuple[int, ...]], ...] = (
     (LEAN, RAMP),
     (Setup("lean, agent talks always", talk="all"), RAMP),
     (SHIPPED, REFERENCE),
+    (LEARNING, REFERENCE[:2]),
     (Setup("G.711 to the model", audio_format="g711_ulaw"), REFERENCE),
     (FLOOR, REFERENCE),
 )

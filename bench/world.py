@@ -39,7 +39,8 @@ DESCRIPTORS = 16_384
 
 @dataclass(frozen=True)
 class Setup:
-    """What is measured: the bot as it is configured, or the floor."""
+    """What is measured: the bot as it is configured, or the floor, ``settle_s`` after the latest calls came
+    in."""
 
     name: str
     under_test: Literal["bot", "floor"] = "bot"
@@ -49,6 +50,7 @@ class Setup:
     recording: bool = False
     engine: Literal["webrtc", "silero"] = "webrtc"
     tls: bool = False
+    settle_s: float = SETTLE_S
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ class World:
         time.sleep(0.5)
         self._gap_setup = self.callers.ask(READY_S, do="end")["gaps_ms"]
         self.calls = calls
-        time.sleep(SETTLE_S)
+        time.sleep(self.setup.settle_s)
 
     def measure(self, seconds: float) -> Step:
         if self.setup.under_test == "bot":
