@@ -39,7 +39,7 @@ def ramp(quick: bool, write: bool) -> int:
         if row.stopped:
             print(f"ended by: {row.stopped}")
     print("\nlean and floor side by side", flush=True)
-    ratios = ratio.measure(calls=50, windows=4, seconds=2.0) if quick else ratio.measure(100, 5, 4.0)
+    ratios = [r for _ in range(1 if quick else 3) for r in ratio.measure(calls=100, windows=3, seconds=4.0)]
     added = []
     for setup in () if quick else extras.ALL:
         added.append(extras.measure(setup))

@@ -15,7 +15,7 @@ from tests.e2e.bot import Bot
 from tests.e2e.phone import Phone
 from tests.e2e.proxy import Declining, Relay
 from tests.e2e.speaking import Speaker, Stack, agent_said, listening, nothing_left, used, voices
-from tests.e2e.test_attended import last_row, outcomes, talk_to_each_other, told_at_once
+from tests.e2e.test_attended import last_row, outcomes, talk_to_each_other
 from tests.e2e.test_transfer import logged
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.speech, pytest.mark.timeout(240)]
@@ -45,6 +45,8 @@ REPAIRS = "Connect me to the repair line."
 YES, NO = "Yes, please put her through.", "No, I have no time."
 GOODBYE = "Thank you, and goodbye."
 SORRY = "The workshop has no time."
+#: Of the caller's hang-up to the destination's phone.
+AT_ONCE_S = 0.5
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +189,7 @@ def test_the_workshop_says_no_and_then_yes(stack: Stack, leaves: str) -> None:
         ("accept_caller", ""),
     ]
     assert (row["outcome"], row["ended_by"]) == ("connected", leaves)
+    assert row["transcript"][-1]["party"] == "destination"
 
 
 def test_the_workshop_takes_the_call_by_key(stack: Stack) -> None:
@@ -239,6 +242,16 @@ def test_the_caller_is_taken_back(stack: Stack, how: str, outcome: str) -> None:
     assert [name for name, _ in used(row)] == ["attended_transfer", "hangup_call"]
     assert row["tools"][0]["error"]
     assert (row["outcome"], row["ended_by"]) == ("hangup", "agent")
+
+
+def told_at_once(caller: Phone, desk: Phone, when: str) -> None:
+    """The caller has hung up: the destination's phone is told, whether it rings or talks."""
+    trace, left = desk.wait_closed(5), caller.wait_closed(5).ended
+    assert trace.ended is not None
+    assert left is not None
+    print(f"\n{when}: the destination's phone was told {1000 * (trace.ended - left):.0f} ms later")
+    assert trace.ended_by == "asterisk"
+    assert trace.ended - left <= AT_ONCE_S
 
 
 @pytest.mark.parametrize("when", ["it rings", "the summary is spoken"])
