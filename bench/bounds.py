@@ -54,7 +54,8 @@ def _of_row(row: Row, cpu: float, memory: float) -> Iterator[Verdict]:
     for what, read, form, bound in checks:
         if (value := read(step)) is not None:
             label = f"{row.name}, {step.calls} calls: {what}"
-            yield Verdict(label, format(value, form), f"≤ {bound:g}", value <= bound)
+            kept = value <= bound and not step.lost  # a core that loses packets is full, not cheap
+            yield Verdict(label, format(value, form), f"≤ {bound:g}", kept)
 
 
 def _p99(values: dict[str, float] | None) -> float | None:

@@ -18,39 +18,41 @@ log = get_logger("rtp")
 
 Address = tuple[str, int]
 
-LOOK_EVERY_S = 0.002
+ROUND_S = 0.002
 DATAGRAM_BYTES = 2048
 
 
 class RtpReader:
-    """Reads the sockets of all calls together, every 2 ms, a datagram each: to wake up for every packet by
-    itself costs more (docs/decisions/0010-rtp-is-read-in-rounds.md)."""
+    """Reads the sockets of all calls together: when a packet comes, and in rounds of 2 ms while more come. To
+    wake up for each costs more (docs/decisions/0010-rtp-is-read-in-rounds.md).
+    """
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._timer: asyncio.TimerHandle | None = None
 
     def add(self, endpoint: socket.socket, read: Callable[[], None]) -> None:
         self._selector.register(endpoint, selectors.EVENT_READ, read)
-        if self._timer is None:
+        if self._loop is None:
             self._loop = asyncio.get_running_loop()
-            self._arm(self._loop.time())
+            self._wait(self._loop)
 
     def remove(self, endpoint: socket.socket) -> None:
         self._selector.unregister(endpoint)
-        if self._timer is not None and not self._selector.get_map():
-            self._timer.cancel()
-            self._timer = None
 
-    def _arm(self, deadline: float) -> None:
-        assert self._loop is not None
-        self._timer = self._loop.call_at(deadline, self._look, deadline)
+    def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.add_reader(self._selector.fileno(), self._woken, loop)
 
-    def _look(self, deadline: float) -> None:
-        assert self._loop is not None
-        self._arm(max(deadline + LOOK_EVERY_S, self._loop.time()))
-        for key, _ in self._selector.select(0):
+    def _woken(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.remove_reader(self._selector.fileno())
+        self._round(loop)
+
+    def _round(self, loop: asyncio.AbstractEventLoop) -> None:
+        if ready := self._selector.select(0):
+            loop.call_later(ROUND_S, self._round, loop)
+        else:
+            self._wait(loop)
+        for key, _ in ready:
             key.data()
 
 
