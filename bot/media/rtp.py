@@ -19,6 +19,8 @@ log = get_logger("rtp")
 Address = tuple[str, int]
 
 ROUND_S = 0.002
+AT_ONCE = 10
+"""Datagrams of one call in one round: more than one has queued after a stall."""
 DATAGRAM_BYTES = 2048
 
 
@@ -48,12 +50,15 @@ class RtpReader:
         self._round(loop)
 
     def _round(self, loop: asyncio.AbstractEventLoop) -> None:
-        if ready := self._selector.select(0):
-            loop.call_later(ROUND_S, self._round, loop)
-        else:
+        if not (ready := self._selector.select(0)):
             self._wait(loop)
-        for key, _ in ready:
-            key.data()
+            return
+        loop.call_later(ROUND_S, self._round, loop)
+        for _ in range(AT_ONCE):
+            for key, _ in ready:
+                key.data()
+            if not (ready := self._selector.select(0)):
+                break
 
 
 class PortPool:

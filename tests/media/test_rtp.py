@@ -126,6 +126,18 @@ async def test_a_fault_of_one_call_leaves_the_others_heard(
     assert (output.out + output.err).count("RuntimeError: of this call") == 2
 
 
+async def test_what_has_queued_is_read_in_one_round(
+    opened: Opened, peers: tuple[socket.socket, socket.socket]
+) -> None:
+    ours = opened.open("first")
+    queued = [f"voice {n}".encode() for n in range(5)]
+    for data in queued:
+        peers[0].sendto(data, (HOST, ours.port))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert opened.heard == queued
+
+
 async def test_a_packet_may_end_another_call(
     opened: Opened, peers: tuple[socket.socket, socket.socket]
 ) -> None:
