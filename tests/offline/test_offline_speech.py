@@ -53,11 +53,11 @@ async def test_a_conversation_in_speech_over_mu_law(voice: Voice) -> None:
         }
         await client.send("session.update", session=settings)
         heard, answer = await ask(client, await voice.say("What are your opening hours?"))
-        assert "opening hours" in heard
+        assert "opening" in heard  # the voice is never twice the same, and a word may be misheard
         assert "monday to friday" in answer
         assert "saturday" in answer
         heard, answer = await ask(client, await voice.say("How much does a repair cost?"))
-        assert "repair cost" in heard
+        assert "repair" in heard
         assert "15" in answer or "fifteen" in answer
         heard, answer = await ask(client, await voice.say("Thank you, goodbye."))
         assert "bye" in heard
