@@ -19,8 +19,9 @@ log = get_logger("rtp")
 Address = tuple[str, int]
 
 ROUND_S = 0.002
-AT_ONCE = 10
-"""Datagrams of one call in one round: more than one has queued after a stall."""
+AT_ONCE = 2
+"""Datagrams of one call in one round: one would keep a queue that a stall has left, many would keep the clock
+waiting."""
 DATAGRAM_BYTES = 2048
 
 
