@@ -29,7 +29,6 @@ DIALPLAN = f"""
 [phones]
 exten => 110,1,Set(CALLERID(name)=Ada)
  same => n,Stasis(voicebot)
-exten => 111,1,Stasis(word)
 exten => 112,1,Stasis(short)
 exten => 113,1,Stasis(again)
 
@@ -55,7 +54,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The caller says goodbye in his second turn."""
     folder = tmp_path_factory.mktemp("persona")
     with (
-        Asterisk(phones=["phone", "201", "202"], dialplan=DIALPLAN) as asterisk,
+        Asterisk(phones=["phone", "201"], dialplan=DIALPLAN) as asterisk,
         acting(folder, [WORDS, "goodbye"], ASK, BYE) as model,
         Bot(asterisk, model.url, destinations=DESTINATIONS) as bot,
     ):

@@ -45,6 +45,7 @@ REPAIRS = "Connect me to the repair line."
 YES, NO = "Yes, please put her through.", "No, I have no time."
 GOODBYE = "Thank you, and goodbye."
 SORRY = "The workshop has no time."
+SUMMARY = "Ada wants a new tyre."
 #: Of the caller's hang-up to the destination's phone.
 AT_ONCE_S = 0.5
 
@@ -84,9 +85,9 @@ def said_since(stack: Stack, turns: int) -> list[str]:
 # ---------------------------------------------------------------------- blind
 
 
-def put_through_ends(stack: Stack, phone: Phone, destination: str) -> None:
+def put_through_ends(stack: Stack, phone: Phone, destination: str, *, by: str = "asterisk") -> None:
     """For the bot the call is over once the caller is on his way, whatever comes of it."""
-    assert phone.wait_closed(15).ended_by in ("asterisk", "phone")
+    assert phone.wait_closed(15).ended_by == by
     row = last_row(stack.bot)
     assert used(row) == [("transfer_call", "")]
     assert (row["outcome"], row["ended_by"]) == ("continue", "agent")
@@ -105,7 +106,7 @@ def test_put_through(stack: Stack, leaves: str) -> None:
         first, second = (phone, desk) if leaves == "caller" else (desk, phone)
         first.hangup()
         assert second.wait_closed(10).ended_by == "asterisk"
-        put_through_ends(stack, phone, "desk")
+        put_through_ends(stack, phone, "desk", by="phone" if leaves == "caller" else "asterisk")
 
 
 @pytest.mark.parametrize("how", ["busy", "declined", "unanswered", "unreachable"])
@@ -130,7 +131,7 @@ def test_the_caller_leaves_while_it_rings(stack: Stack) -> None:
         desk.wait_incoming(15)
         phone.hangup()
         desk.wait_closed(5)
-        put_through_ends(stack, phone, "desk")
+        put_through_ends(stack, phone, "desk", by="phone")
 
 
 @pytest.mark.parametrize(("how", "status"), [("answered", ""), ("busy", "BUSY"), ("unanswered", "NOANSWER")])
@@ -190,6 +191,7 @@ def test_the_workshop_says_no_and_then_yes(stack: Stack, leaves: str) -> None:
     ]
     assert (row["outcome"], row["ended_by"]) == ("connected", leaves)
     assert row["transcript"][-1]["party"] == "destination"
+    assert sum(SUMMARY in words for words in agent_said(row)) == 2
 
 
 def test_the_workshop_takes_the_call_by_key(stack: Stack) -> None:

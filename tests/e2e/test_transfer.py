@@ -43,7 +43,7 @@ exten => 1,1,Log(NOTICE,to=${{VOICEBOT_TRANSFER}} about=${{VOICEBOT_SUMMARY}} br
 
 @pytest.fixture(scope="module")
 def asterisk() -> Iterator[Asterisk]:
-    with Asterisk(phones=["phone", "201", "202"], dialplan=DIALPLAN) as instance:
+    with Asterisk(phones=["phone", "201"], dialplan=DIALPLAN) as instance:
         yield instance
 
 

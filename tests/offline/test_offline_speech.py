@@ -17,6 +17,8 @@ from tests.offline.peer import HANGUP, Peer, peer
 
 pytestmark = [pytest.mark.speech, pytest.mark.timeout(240)]
 
+TAKES = 3
+
 
 @pytest.fixture
 async def voice() -> AsyncIterator[Voice]:
@@ -29,8 +31,18 @@ def words(text: str) -> str:
     return " ".join(re.findall(r"[a-z0-9']+", text.lower()))
 
 
-async def ask(client: Peer, pcm: bytes) -> tuple[str, str]:
-    """Says ``pcm`` (24 kHz) in μ-law; the transcript of it, and what the answer sounds like."""
+async def ask(client: Peer, voice: Voice, sentence: str, expected: str) -> str:
+    """The answer to a sentence that was heard with the words ``expected``. Who is misheard says it again: Piper
+    never says a sentence twice the same."""
+    for take in range(TAKES):
+        heard, answer = await say(client, await voice.say(sentence + take * " "))  # another to its memory
+        if expected in heard:
+            return answer
+    pytest.fail(f"{expected!r} was heard as {heard!r}")
+
+
+async def say(client: Peer, pcm: bytes) -> tuple[str, str]:
+    """Says ``pcm`` (24 kHz) in μ-law; the transcript of it, and what the answer sounds like or calls."""
     audio = b"\xff" * 2400 + encode(pcm, "audio/pcmu") + b"\xff" * 8000
     for at in range(0, len(audio), 160):
         frame = base64.b64encode(audio[at : at + 160]).decode()
@@ -52,16 +64,12 @@ async def test_a_conversation_in_speech_over_mu_law(voice: Voice) -> None:
             },
         }
         await client.send("session.update", session=settings)
-        heard, answer = await ask(client, await voice.say("What are your opening hours?"))
-        assert "opening" in heard  # the voice is never twice the same, and a word may be misheard
+        answer = await ask(client, voice, "What are your opening hours?", "opening hours")
         assert "monday to friday" in answer
         assert "saturday" in answer
-        heard, answer = await ask(client, await voice.say("How much does a repair cost?"))
-        assert "repair" in heard
+        answer = await ask(client, voice, "How much does a repair cost?", "repair cost")
         assert "15" in answer or "fifteen" in answer
-        heard, answer = await ask(client, await voice.say("Thank you, goodbye."))
-        assert "bye" in heard
-        assert answer == "hangup_call"
+        assert await ask(client, voice, "Thank you, goodbye.", "bye") == "hangup_call"
 
 
 async def test_piper_is_one_process_that_survives_being_killed() -> None:
