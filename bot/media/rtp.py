@@ -23,6 +23,7 @@ AT_ONCE = 2
 """Datagrams of one call in one round: one would keep a queue that a stall has left, many would keep the clock
 waiting."""
 DATAGRAM_BYTES = 2048
+"""More than an Ethernet frame carries."""
 
 
 class RtpReader:
@@ -181,7 +182,7 @@ def open_rtp(
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    """By hand, because uvloop's own error does not tell a port that is taken from any other."""
+    """Raises OSError, with EADDRINUSE for a port that somebody else holds."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_DGRAM)
     try:
