@@ -32,7 +32,7 @@ def words(text: str) -> str:
 
 
 async def ask(client: Peer, voice: Voice, sentence: str, expected: str) -> str:
-    """The answer to a sentence that was heard with the words ``expected``. Who is misheard says it again: Piper
+    """The answer to a sentence heard with the words ``expected``. Who is misheard says it again: Piper
     never says a sentence twice the same."""
     for take in range(TAKES):
         heard, answer = await say(client, await voice.say(sentence + take * " "))  # another to its memory
